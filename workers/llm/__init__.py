@@ -1,0 +1,1 @@
+"""Models behind one protocol: a request goes in, a completion comes out."""
