@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 
 from contracts.message import Prose, Value
 
@@ -12,8 +12,17 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,47}$")
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """Lower-case hexadecimal SHA-256."""
 
+
+def _stays_inside(path: str) -> str:
+    if any(part in (".", "..") for part in path.split("/")):
+        raise ValueError("must not have '.' or '..' as a part")
+    return path
+
+
 ProjectPath = Annotated[
-    str, StringConstraints(pattern=r"^(?!\.\.?(/|$))[A-Za-z0-9_.\-]+(/(?!\.\.?(/|$))[A-Za-z0-9_.\-]+)*$", max_length=200)
+    str,
+    StringConstraints(pattern=r"^[A-Za-z0-9_.\-]+(/[A-Za-z0-9_.\-]+)*$", max_length=200),
+    AfterValidator(_stays_inside),
 ]
 """A relative path with forward slashes; never absolute, never with `.` or `..` as a part."""
 
