@@ -1,0 +1,1 @@
+"""What every worker stands on: settings, topology, leases, the log, errors, telemetry, health."""

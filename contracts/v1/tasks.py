@@ -1,0 +1,217 @@
+"""Tasks: the commands to the roles and what comes of them, side by side."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from contracts.message import Command, Prose, Result, Token, Value
+from contracts.v1.journal import Call
+from contracts.v1.plans import Plan
+from contracts.v1.projects import Design, Evidence, FileRef, Finding, Module, Requirements, Sha256
+from contracts.v1.runs import TargetName
+
+
+class RoleBrief(Value):
+    """A role that a plan may use."""
+
+    name: Token
+    purpose: Prose
+
+
+class Task(Command):
+    """What all commands share. `model` is the target that the run asked for."""
+
+    model: TargetName = ""
+    instruction: Prose = ""
+
+
+class Outcome(Result):
+    """What all results share: files that were written and the journal entries that were used."""
+
+    files: tuple[FileRef, ...] = ()
+    calls: tuple[Call, ...] = ()
+
+
+class PlanProject(Task):
+    """Turn the idea into requirements and a plan. `objections` say what was wrong with the plan before."""
+
+    kind: Literal["plan_project"] = "plan_project"
+    version: Literal[1] = 1
+    idea: str
+    roles: tuple[RoleBrief, ...]
+    objections: tuple[Prose, ...] = ()
+
+
+class ProjectPlanned(Outcome):
+    """The requirements, and the plan that the orchestrator validates."""
+
+    kind: Literal["project_planned"] = "project_planned"
+    version: Literal[1] = 1
+    requirements: Requirements
+    plan: Plan
+
+
+class DesignSystem(Task):
+    """Turn requirements into a design."""
+
+    kind: Literal["design_system"] = "design_system"
+    version: Literal[1] = 1
+    requirements: Requirements
+
+
+class DesignProposed(Outcome):
+    """The design."""
+
+    kind: Literal["design_proposed"] = "design_proposed"
+    version: Literal[1] = 1
+    design: Design
+
+
+class BuildModule(Task):
+    """Write one module of the design."""
+
+    kind: Literal["build_module"] = "build_module"
+    version: Literal[1] = 1
+    requirements: Requirements
+    design: Design
+    module: Module
+
+
+class ModuleBuilt(Outcome):
+    """The files of one module."""
+
+    kind: Literal["module_built"] = "module_built"
+    version: Literal[1] = 1
+    notes: Prose = ""
+
+
+class WriteTests(Task):
+    """Write tests from the acceptance criteria; the code is not shown."""
+
+    kind: Literal["write_tests"] = "write_tests"
+    version: Literal[1] = 1
+    requirements: Requirements
+    design: Design
+
+
+class TestsWritten(Outcome):
+    """Test files."""
+
+    __test__ = False
+
+    kind: Literal["tests_written"] = "tests_written"
+    version: Literal[1] = 1
+    notes: Prose = ""
+
+
+class VerifyProject(Task):
+    """Run the project's tests away from the fleet."""
+
+    kind: Literal["verify_project"] = "verify_project"
+    version: Literal[1] = 1
+    files: tuple[FileRef, ...]
+
+
+class ProjectVerified(Outcome):
+    """What the sandbox saw, red or green."""
+
+    kind: Literal["project_verified"] = "project_verified"
+    version: Literal[1] = 1
+    evidence: Evidence
+
+
+class RepairProject(Task):
+    """Mend what the evidence or the findings show. `round` counts repairs from 1."""
+
+    kind: Literal["repair_project"] = "repair_project"
+    version: Literal[1] = 1
+    requirements: Requirements
+    design: Design
+    files: tuple[FileRef, ...]
+    evidence: Evidence | None = None
+    findings: tuple[Finding, ...] = ()
+    round: int = 1
+
+
+class ProjectRepaired(Outcome):
+    """The files that changed, and what was wrong."""
+
+    kind: Literal["project_repaired"] = "project_repaired"
+    version: Literal[1] = 1
+    diagnosis: Prose = ""
+
+
+class ReviewProject(Task):
+    """Read the project as a reviewer."""
+
+    kind: Literal["review_project"] = "review_project"
+    version: Literal[1] = 1
+    requirements: Requirements
+    design: Design
+    files: tuple[FileRef, ...]
+    evidence: Evidence
+
+
+class ProjectReviewed(Outcome):
+    """What was found; a blocking finding causes a repair."""
+
+    kind: Literal["project_reviewed"] = "project_reviewed"
+    version: Literal[1] = 1
+    summary: Prose = ""
+    findings: tuple[Finding, ...] = ()
+
+
+class MadeFile(FileRef):
+    """A file with what made it: the task and attempt, and the journal entries that it used."""
+
+    task: Token
+    attempt: int
+    calls: tuple[Call, ...] = ()
+
+
+class PackProject(Task):
+    """Put the files into a signed capsule."""
+
+    kind: Literal["pack_project"] = "pack_project"
+    version: Literal[1] = 1
+    idea: str
+    requirements: Requirements
+    design: Design
+    files: tuple[MadeFile, ...]
+    evidence: Evidence
+    calls: tuple[Call, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+class ProjectPacked(Outcome):
+    """The capsule is in the artifacts."""
+
+    kind: Literal["project_packed"] = "project_packed"
+    version: Literal[1] = 1
+    capsule: Sha256
+    size: Annotated[int, Field(ge=0)]
+
+
+class Input(Value):
+    """What a task that was needed first had to say."""
+
+    task: Token
+    output: Prose = ""
+    files: tuple[FileRef, ...] = ()
+
+
+class PerformTask(Task):
+    """A task of a role that has no command of its own: an instruction and what came before."""
+
+    kind: Literal["perform_task"] = "perform_task"
+    version: Literal[1] = 1
+    idea: str
+    inputs: tuple[Input, ...] = ()
+
+
+class TaskPerformed(Outcome):
+    """What a role without a result type of its own reports."""
+
+    kind: Literal["task_performed"] = "task_performed"
+    version: Literal[1] = 1
+    output: Prose = ""
