@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from contracts.message import Attempt, Fact, Prose, Token, Value
+from contracts.v1.journal import Call
 
 FailureClass = Literal[
     "transient", "malformed_reply", "refused_by_model", "impossible", "deadline", "spoiled", "crashed"
@@ -27,6 +28,7 @@ class TaskFailed(Fact):
     error: FailureClass
     retry: bool
     reason: Prose
+    calls: tuple[Call, ...] = ()
 
 
 class DeadLetter(Value):
