@@ -1,0 +1,1 @@
+"""Prompts as files: parsed, checked against an allow-list, rendered strictly."""

@@ -18,3 +18,16 @@ class WrittenFile(Reply):
 
     path: ProjectPath
     content: Annotated[str, Field(max_length=200_000)]
+
+
+def in_tests_folder(path: str) -> bool:
+    """Whether the file lies under `tests/`, in whatever case a file system may take for the same."""
+    return path.casefold().startswith("tests/")
+
+
+def is_a_test(path: str) -> bool:
+    """Whether the file is the test engineer's: all under `tests/`, and whatever else steers pytest from outside."""
+    return in_tests_folder(path) or path.casefold().rpartition("/")[2] in _STEER_PYTEST
+
+
+_STEER_PYTEST = frozenset({"conftest.py", "pytest.ini", "tox.ini"})

@@ -1,0 +1,33 @@
+"""What can be wrong with a prompt, and whose fault it is.
+
+PromptRefused   the template's author: the file is outside of what templates may do
+UnknownPrompt   the caller: there is no prompt of that name
+WrongInputs     the caller: inputs are missing or nobody asked for them
+TooLong         the task: what is to be shown does not fit into a prompt
+"""
+
+from pathlib import Path
+
+
+class PromptError(Exception):
+    """A prompt could not be loaded or rendered."""
+
+
+class PromptRefused(PromptError):
+    """The template is outside of what templates may do; the message begins with file and line."""
+
+    def __init__(self, file: Path | str, line: int, why: str) -> None:
+        self.file, self.line, self.why = str(file), line, why
+        super().__init__(f"{file}:{line}: {why}")
+
+
+class UnknownPrompt(PromptError):
+    """No prompt has that name."""
+
+
+class WrongInputs(PromptError):
+    """The inputs that were given are not those that the prompt declares."""
+
+
+class TooLong(PromptError):
+    """The rendered prompt would be longer than any model reads."""

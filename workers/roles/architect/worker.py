@@ -1,0 +1,31 @@
+"""Architect: turns requirements into a design that developers can build from, each module alone."""
+
+from typing import Any
+
+from contracts.v1.tasks import DesignProposed, DesignSystem
+from workers.roles.architect.replies import DesignReply
+from workers.runtime.role import Job, Role
+from workers.runtime.sandbox_facts import sandbox_facts
+from workers.runtime.toolkit import Toolkit
+
+
+async def design(task: DesignSystem, tools: Toolkit) -> DesignProposed:
+    """Ask for a design of the requirements and propose it."""
+    reply = await tools.ask(
+        "architect/design", reply=DesignReply, requirements=task.requirements, sandbox=sandbox_facts()
+    )
+    return tools.report(DesignProposed, design={"package": task.requirements.package, **dict(reply)})
+
+
+role = Role(
+    name="architect",
+    purpose="Turns requirements into a design: modules with their interfaces, API, data model, decisions with reasons.",
+    jobs=(Job(DesignSystem, design),),
+)
+
+
+def app() -> Any:
+    """The worker's application."""
+    from workers.runtime.bootstrap import role_app  # noqa: PLC0415
+
+    return role_app(role)

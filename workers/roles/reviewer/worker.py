@@ -1,0 +1,35 @@
+"""Reviewer: reads the project against its requirements; a blocking finding causes a repair."""
+
+from typing import Any
+
+from contracts.v1.tasks import ProjectReviewed, ReviewProject
+from workers.roles.reviewer.replies import ReviewReply
+from workers.runtime.role import Job, Role
+from workers.runtime.toolkit import Toolkit
+
+
+async def review(task: ReviewProject, tools: Toolkit) -> ProjectReviewed:
+    """Ask for findings on the whole project and the evidence of its tests."""
+    reply = await tools.ask(
+        "reviewer/review",
+        reply=ReviewReply,
+        requirements=task.requirements,
+        design=task.design,
+        files=await tools.load(task.files),
+        evidence=task.evidence,
+    )
+    return tools.report(ProjectReviewed, summary=reply.summary, findings=reply.findings)
+
+
+role = Role(
+    name="reviewer",
+    purpose="Reads the whole project against its requirements and reports findings with their severity.",
+    jobs=(Job(ReviewProject, review),),
+)
+
+
+def app() -> Any:
+    """The worker's application."""
+    from workers.runtime.bootstrap import role_app  # noqa: PLC0415
+
+    return role_app(role)
