@@ -68,18 +68,15 @@ class Prompt:
 
 
 class Prompts:
-    """Every template under one folder, by name."""
+    """Checked templates, by name."""
 
     def __init__(self, prompts: Mapping[str, Prompt]) -> None:
         self._prompts = dict(prompts)
 
     @classmethod
-    def load(cls, root: Path = SHIPPED) -> "Prompts":
-        """Read and check every `<role>/<name>.md` under `root`; raises `PromptRefused`."""
-        if not root.is_dir():
-            raise UnknownPrompt(f"there is no folder of prompts at {root}; check the setting prompts_dir")
-        loaded = (compiled(parse(file, file.read_text("utf-8"))) for file in sorted(root.glob("*/*.md")))
-        return cls({prompt.name: prompt for prompt in loaded})
+    def load(cls, own: Path | None = None) -> "Prompts":
+        """The shipped prompts; those in the folder `own` take the place of shipped ones of the same name."""
+        return cls({**_read(SHIPPED), **(_read(own) if own else {})})
 
     def __iter__(self) -> Iterator[Prompt]:
         return iter(self._prompts.values())
@@ -89,6 +86,22 @@ class Prompts:
         if name not in self._prompts:
             raise UnknownPrompt(f"there is no prompt {name!r}; known are {', '.join(sorted(self._prompts)) or 'none'}")
         return self._prompts[name]
+
+
+def _read(root: Path) -> dict[str, Prompt]:
+    if not root.is_dir():
+        raise UnknownPrompt(f"there is no folder of prompts at {root}; make it, or point to another one")
+    loaded = (compiled(parse(file, _text(file))) for file in sorted(root.glob("*/*.md")))
+    return {prompt.name: prompt for prompt in loaded}
+
+
+def _text(file: Path) -> str:
+    content = file.read_bytes()
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise PromptRefused(file, line, f"the file is no UTF-8: {error.reason}") from None
 
 
 def compiled(source: Source) -> Prompt:
