@@ -3,7 +3,7 @@ import stat
 import nkeys
 import pytest
 
-from workers.packager.signing import BadKey, Signer, check_signature, new_seed, seed_in
+from workers.packager.signing import BadKey, Signer, check_signature, configured_signer, new_seed, seed_in
 
 SEED = b"SUAEL6GG2L2HIF7DUGZJGMRUFKXELGGYFMHF76UO2AYBG3K4YLWR3FKC2Q"
 DIGEST = "ab" * 32
@@ -56,7 +56,17 @@ def test_what_is_no_user_key_is_refused(signer, key):
         check_signature(DIGEST, signer.sign(DIGEST), key)
 
 
-@pytest.mark.parametrize("seed", [b"x", b"SUA", "ü".encode(), SEED[:-1] + b"A", SEED[:9] + b"X" + SEED[10:], nkeys.encode_seed(bytes(32), nkeys.PREFIX_BYTE_ACCOUNT)])
+@pytest.mark.parametrize(
+    "seed",
+    [
+        b"x",
+        b"SUA",
+        "ü".encode(),
+        SEED[:-1] + b"A",
+        SEED[:9] + b"X" + SEED[10:],
+        nkeys.encode_seed(bytes(32), nkeys.PREFIX_BYTE_ACCOUNT),
+    ],
+)
 def test_a_bad_seed_is_refused_without_repeating_it(seed):
     with pytest.raises(BadKey, match="nk -gen user") as refused:
         Signer(seed)
@@ -73,3 +83,23 @@ def test_a_data_directory_keeps_its_seed_to_its_owner(tmp_path):
 
 def test_a_new_seed_is_never_the_same():
     assert new_seed() != new_seed()
+
+
+@pytest.mark.parametrize("given", ["seed", "file", "both"])
+def test_the_settings_say_the_key(monkeypatch, tmp_path, given):
+    (tmp_path / "seed").write_bytes((SEED if given == "file" else new_seed()) + b"\n")
+    if given != "file":
+        monkeypatch.setenv("FLOTILLA_SIGNING_SEED", SEED.decode())
+    if given != "seed":
+        monkeypatch.setenv("FLOTILLA_SIGNING_SEED_FILE", str(tmp_path / "seed"))
+    configured_signer.cache_clear()
+    assert configured_signer().public_key == Signer(SEED).public_key
+    configured_signer.cache_clear()
+
+
+def test_without_a_configured_seed_a_process_keeps_one_key(monkeypatch):
+    monkeypatch.delenv("FLOTILLA_SIGNING_SEED", raising=False)
+    monkeypatch.delenv("FLOTILLA_SIGNING_SEED_FILE", raising=False)
+    configured_signer.cache_clear()
+    assert configured_signer().public_key == configured_signer().public_key
+    configured_signer.cache_clear()

@@ -4,12 +4,15 @@ import base64
 import binascii
 import os
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
 import nkeys  # type: ignore[import-untyped]
 from nacl.exceptions import CryptoError
 from nacl.signing import VerifyKey
 from nacl.utils import random
+
+from workers.runtime.settings import Settings
 
 SEED_FILE = "signing.seed"
 
@@ -37,6 +40,17 @@ class Signer:
     def sign(self, sha256: str) -> str:
         """Base64 of the signature over the digest, which is given in hexadecimal."""
         return base64.b64encode(self._pair.sign(bytes.fromhex(sha256))).decode()
+
+
+@cache
+def configured_signer() -> Signer:
+    """The signer of the settings (`signing_seed` before `signing_seed_file`); else one of this process alone."""
+    settings = Settings()
+    if settings.signing_seed is not None:
+        return Signer(settings.signing_seed.get_secret_value().strip().encode())
+    if settings.signing_seed_file is not None:
+        return Signer(settings.signing_seed_file.read_bytes().strip())
+    return Signer()
 
 
 def check_signature(sha256: str, signature: str, public_key: str) -> None:

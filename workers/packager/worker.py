@@ -1,0 +1,62 @@
+"""Packager: puts a project whose tests passed into a signed capsule."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from contracts.codec import ContractError, decode
+from contracts.subjects import subject_of
+from contracts.v1.capsules import CapsulePacked
+from contracts.v1.tasks import PackProject, ProjectPacked
+from workers.packager.capsule import CapsuleRefused, pack
+from workers.packager.manifest import manifest_of
+from workers.packager.signing import Signer, configured_signer
+from workers.runtime.errors import Impossible
+from workers.runtime.role import Job, Role
+from workers.runtime.toolkit import Toolkit
+
+
+async def pack_project(task: PackProject, tools: Toolkit, signer: Callable[[], Signer]) -> ProjectPacked:
+    """Pack exactly the files that were tested, and say where the capsule is."""
+    if not task.evidence.passed:
+        raise Impossible("the tests of the project did not pass; only a project with green tests is packed")
+    files = await tools.load_bytes(task.files)
+    junit = await tools.artifacts.get(task.evidence.junit) if task.evidence.junit else None
+    try:
+        archive = await asyncio.to_thread(pack, files, manifest_of(task), junit)
+    except CapsuleRefused as error:
+        raise Impossible(str(error)) from error
+    sha256, key = await tools.artifacts.put(archive), signer()
+    named = task.model_dump(include={"tenant", "run", "task", "attempt"})
+    signed = {"sha256": sha256, "signature": key.sign(sha256), "public_key": key.public_key}
+    await _say(CapsulePacked(**named, **signed, size=len(archive), files=len(files)), tools)
+    return tools.report(ProjectPacked, capsule=sha256, size=len(archive))
+
+
+async def _say(capsule: CapsulePacked, tools: Toolkit) -> None:
+    """Say it; a delivery before this one may have said the same, but nobody may have said another."""
+    if (await tools.log.say(capsule)).news:
+        return
+    subject = subject_of(capsule, tools.prefix)
+    stored = await tools.log.find(subject)
+    try:
+        said = decode(subject, stored.data, tools.prefix) if stored else None
+    except ContractError as error:
+        raise Impossible(f"what is stored as {subject} is no capsule: {error}") from error
+    if not isinstance(said, CapsulePacked) or said.sha256 != capsule.sha256:
+        raise Impossible(f"{subject} is taken by another capsule than {capsule.sha256}")
+
+
+role = Role(
+    "packager",
+    "puts the tested files into a signed capsule",
+    (Job(PackProject, partial(pack_project, signer=configured_signer)),),
+)
+
+
+def app() -> Any:
+    """The worker as an application."""
+    from workers.runtime.bootstrap import role_app  # noqa: PLC0415
+
+    return role_app(role)
