@@ -1,0 +1,1 @@
+"""The dead-letter worker: the net under the other workers."""

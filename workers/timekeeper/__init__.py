@@ -1,0 +1,1 @@
+"""The timekeeper: deadlines that have passed become facts."""

@@ -1,0 +1,169 @@
+"""The composition root: settings and a service become a FastStream application.
+
+FastStream brings connection, subscriber and lifecycle. Acknowledgement is manual and argument
+injection is off: a lease (`lease.py`) holds each message, which is three times as fast as the
+documented form and the only one in which a slow task does not hold up the next fetch.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+from faststream import AckPolicy, FastStream
+from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+from nats.js.errors import NotFoundError
+
+from contracts import subjects
+from workers.prompting.templates import Prompts
+from workers.runtime import topology
+from workers.runtime.bus import Bus, bus_on, connection_options, servers
+from workers.runtime.health import HealthServer, health_app
+from workers.runtime.lease import Leases
+from workers.runtime.models import Models
+from workers.runtime.role import Role
+from workers.runtime.role_service import RoleService
+from workers.runtime.service import Environment, Service
+from workers.runtime.settings import Settings
+from workers.runtime.telemetry import Metrics, configure_logging
+
+PULL_TIMEOUT_S = 5.0
+"""A longer pull does not resume for half a minute after the broker was killed."""
+
+WATCH_EVERY_S = 10.0
+
+
+class NotProvisioned(RuntimeError):
+    """The worker's consumer isn't there; the message says how to make it."""
+
+
+class WorkerApp:
+    """One service on one connection, with its lifecycle."""
+
+    def __init__(self, service: Service, settings: Settings, metrics: Metrics | None = None) -> None:
+        self.service, self.settings = service, settings
+        self.metrics = metrics or Metrics()
+        self.leases = Leases(service.handle, settings.concurrency, settings.lease_s)
+        self.broker = NatsBroker(
+            servers(settings), apply_types=False, logger=None, **connection_options(settings, service.name)
+        )
+        self.subscriber = self.broker.subscriber(
+            stream=JStream(service.stream, declare=False),
+            durable=service.name,
+            subject=">",
+            pull_sub=PullSub(batch_size=self.leases.batch, timeout=PULL_TIMEOUT_S),
+            ack_policy=AckPolicy.MANUAL,
+            decoder=_as_it_is,
+            no_reply=True,
+        )
+        self.subscriber(self._take)
+        self.app = FastStream(
+            self.broker, on_startup=[self._start], after_startup=[self._started], on_shutdown=[self._stop], logger=None
+        )
+        self.ready = asyncio.Event()
+        self._bus: Bus | None = None
+        self._watching: asyncio.Task[None] | None = None
+        self._health: HealthServer | None = None
+
+    async def _take(self, message: NatsMessage) -> None:
+        raw = message.raw_message
+        assert isinstance(raw, Msg)
+        await self.leases.take(raw)
+
+    async def _start(self) -> None:
+        client = await self.broker.connect()
+        self._bus = bus = await bus_on(client, self.settings)
+        await self._require_consumer(bus)
+        if self.service.watches_runs:
+            for noun in ("run.cancel", "run.closed"):
+                await client.subscribe(subjects.noun_filter(noun, prefix=self.settings.prefix), cb=self._run_is_over)
+        heard_from = (await bus.js.stream_info(topology.LOG)).state.last_seq
+        await self.service.start(Environment(self.settings, self.metrics, bus, heard_from))
+        if self.settings.http_port:
+            app = health_app(self.why_not_ready, self.metrics.registry)
+            self._health = HealthServer(app, self.settings.http_host, self.settings.http_port)
+            await self._health.start()
+
+    async def _require_consumer(self, bus: Bus) -> None:
+        try:
+            await bus.js.consumer_info(self.service.stream, self.service.name)
+        except NotFoundError:
+            raise NotProvisioned(
+                f"consumer {self.service.name} of stream {self.service.stream} isn't there; run: flotilla provision"
+            ) from None
+
+    async def _run_is_over(self, msg: Msg) -> None:
+        self.leases.cancel_run(msg.subject.rsplit(".", 2)[0] + ".")
+
+    async def _started(self) -> None:
+        self._watching = asyncio.create_task(self._watch())
+        self.ready.set()
+
+    async def _watch(self) -> None:
+        """Keep the gauges, and leave when the consumer is gone: a pull on it would spin."""
+        while True:
+            await self._look()
+            await asyncio.sleep(WATCH_EVERY_S)
+
+    async def _look(self) -> None:
+        assert self._bus is not None
+        name = self.service.name
+        self.metrics.held.labels(name).set(len(self.leases))
+        self.metrics.renewals.labels(name).set(self.leases.renewals)
+        try:
+            found = await self._bus.js.consumer_info(self.service.stream, name)
+            self.metrics.lag.labels(name).set((found.num_pending or 0) + (found.num_ack_pending or 0))
+        except NotFoundError:
+            self.service.log.error("consumer_gone", stream=self.service.stream, advice="run: flotilla provision")
+            self.app.exit()
+        except (NatsError, TimeoutError):
+            self.service.log.warning("broker_away")
+
+    async def why_not_ready(self) -> str:
+        """Why the worker is not ready; empty when it is."""
+        if self._bus is None or not self.ready.is_set():
+            return "it is starting"
+        if not self._bus.nc.is_connected:
+            return f"no connection to {self.settings.nats_url}"
+        try:
+            await self._bus.js.consumer_info(self.service.stream, self.service.name)
+        except (NatsError, TimeoutError) as error:
+            return f"the broker does not answer for consumer {self.service.name}: {error}"
+        return ""
+
+    async def _stop(self) -> None:
+        """Stop fetching, let held work finish for a while, give the rest back."""
+        self.ready.clear()
+        if self._watching is not None:
+            self._watching.cancel()
+        draining = asyncio.create_task(self.leases.drain(self.settings.drain_s))
+        await self.subscriber.stop()
+        await draining
+        if self._health is not None:
+            await self._health.stop()
+        if self._bus is not None:
+            with contextlib.suppress(NatsError, TimeoutError):
+                await self._bus.nc.flush(2)
+
+
+async def _as_it_is(message: Any) -> Any:
+    return message
+
+
+def role_service(role: Role, settings: Settings) -> RoleService:
+    """The service of a role."""
+    return RoleService(role, Prompts.load(settings.prompts_dir), Models(settings.model))
+
+
+def service_app(make: Callable[[Settings], Service], settings: Settings | None = None) -> FastStream:
+    """The FastStream application of a service, for `faststream run … --factory` and `flotilla work`."""
+    settings = settings or Settings()
+    configure_logging(settings)
+    return WorkerApp(make(settings), settings).app
+
+
+def role_app(role: Role, settings: Settings | None = None) -> FastStream:
+    """The FastStream application of a role."""
+    return service_app(lambda effective: role_service(role, effective), settings)

@@ -1,0 +1,190 @@
+"""The bus as workers use it: the log of named facts, artifacts, and the connection under both."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import nats
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import ConnectionClosedError, NoServersError
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext, api
+
+from contracts.codec import encode
+from contracts.message import Message
+from contracts.subjects import run_filter, subject_of
+from workers.runtime.artifacts import ObjectStoreArtifacts
+from workers.runtime.errors import BusUnavailable
+from workers.runtime.ports import Artifacts, Log, Said, Stored
+from workers.runtime.publish import Publisher
+from workers.runtime.settings import Settings
+from workers.runtime.topology import LOG, timers_subject
+
+PAGE = 1_000
+READ_TIMEOUT_S = 5.0
+
+
+class JetStreamLog(Log):
+    """The log in the stream `LOG`. Reads are direct gets: any replica may answer."""
+
+    def __init__(self, client: Client, publisher: Publisher, settings: Settings) -> None:
+        self._client, self._publisher, self._settings = client, publisher, settings
+        self._prefix = settings.prefix
+
+    async def say(self, message: Message) -> Said:
+        """Publish a message under its name."""
+        return await self._publisher.publish(subject_of(message, self._prefix), encode(message))
+
+    async def find(self, subject: str) -> Stored | None:
+        """The fact of that name, or None."""
+        page, _ = await self._page({"last_by_subj": subject})
+        return page[0] if page else None
+
+    async def history(self, tenant: str, run: str, after: int = 0) -> list[Stored]:
+        """All facts of a run with a sequence above `after`, in order."""
+        return await self.scan(run_filter(tenant, run, self._prefix), after)
+
+    async def scan(self, subjects: str, after: int = 0) -> list[Stored]:
+        """All messages under a wildcard with a sequence above `after`, in order."""
+        found: list[Stored] = []
+        while True:
+            page, more = await self._page({"batch": PAGE, "seq": after + 1, "next_by_subj": subjects})
+            found += page
+            if not more or not page:
+                return found
+            after = page[-1].sequence
+
+    async def runs(self, tenant: str) -> list[tuple[str, Stored, Stored | None]]:
+        """Every run of a tenant, oldest first: its id, its request, its end."""
+        requested = await self.scan(f"{self._prefix}.{tenant}.*.run.requested")
+        closed = {_run(fact): fact for fact in await self.scan(f"{self._prefix}.{tenant}.*.run.closed")}
+        return [(_run(fact), fact, closed.get(_run(fact))) for fact in requested]
+
+    async def follow(self, tenant: str, run: str, after: int = 0) -> AsyncIterator[Stored]:
+        """The facts of a run in order, then those to come, without end."""
+        js = self._client.jetstream()
+        start = api.ConsumerConfig(deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=after + 1)
+        subscription = await js.subscribe(
+            run_filter(tenant, run, self._prefix), stream=LOG, ordered_consumer=True, config=start
+        )
+        try:
+            async for msg in subscription.messages:
+                at = msg.metadata.timestamp
+                yield Stored(msg.metadata.sequence.stream, at, msg.subject, msg.data)
+        finally:
+            with suppress(ConnectionClosedError):
+                await subscription.unsubscribe()
+
+    async def _page(self, request: dict[str, Any]) -> tuple[list[Stored], bool]:
+        """One page of direct gets (ADR-31) and whether more is pending."""
+        inbox = self._client.new_inbox()
+        subscription = await self._client.subscribe(inbox)
+        found: list[Stored] = []
+        try:
+            await self._client.publish(f"$JS.API.DIRECT.GET.{LOG}", json.dumps(request).encode(), reply=inbox)
+            while True:
+                msg = await subscription.next_msg(READ_TIMEOUT_S)
+                headers = msg.headers or {}
+                if (status := headers.get("Status")) is not None:
+                    return found, _more(status, headers)
+                found.append(_stored(msg, headers))
+                if "batch" not in request:
+                    return found, False
+        except (TimeoutError, NatsError) as error:
+            raise BusUnavailable(f"the log could not be read: {error or 'no answer in time'}") from error
+        finally:
+            await subscription.unsubscribe()
+
+
+def _more(status: str, headers: dict[str, str]) -> bool:
+    if status in ("204", "404"):
+        return int(headers.get("Nats-Num-Pending", "0")) > 0
+    said = headers.get("Description", "")
+    raise BusUnavailable(f"the log could not be read: {status} {said}; is it provisioned?")
+
+
+def _stored(msg: Msg, headers: dict[str, str]) -> Stored:
+    at = datetime.fromisoformat(headers["Nats-Time-Stamp"]).astimezone(UTC)
+    return Stored(int(headers["Nats-Sequence"]), at, headers["Nats-Subject"], msg.data)
+
+
+def _run(fact: Stored) -> str:
+    return fact.subject.split(".")[2]
+
+
+@dataclass(frozen=True)
+class Bus:
+    """A connection with what workers ask of it. `nc` and `js` are nats-py's own."""
+
+    nc: Client
+    js: JetStreamContext
+    publisher: Publisher
+    log: JetStreamLog
+    artifacts: Artifacts
+    settings: Settings
+
+    async def set_timer(self, tenant: str, run: str, name: str, at: datetime) -> None:
+        """Have the broker fire a timer; setting it again moves it."""
+        tokens = (tenant, run, name)
+        headers = {
+            "Nats-Schedule": f"@at {at.astimezone(UTC).isoformat(timespec='milliseconds').replace('+00:00', 'Z')}",
+            "Nats-Schedule-Target": timers_subject(self.settings, "due", *tokens),
+        }
+        await self.publisher.publish(timers_subject(self.settings, "set", *tokens), b"{}", headers)
+
+
+def connection_options(settings: Settings, name: str) -> dict[str, Any]:
+    """How every process connects: for ever, noticing a dead peer within half a minute."""
+    options: dict[str, Any] = {
+        "name": f"flotilla {name}",
+        "max_reconnect_attempts": -1,
+        "reconnect_time_wait": 0.5,
+        "ping_interval": 10,
+        "max_outstanding_pings": 2,
+        "connect_timeout": 3,
+    }
+    if settings.nats_creds:
+        options["user_credentials"] = str(settings.nats_creds)
+    if settings.nats_nkey_seed:
+        options["nkeys_seed"] = str(settings.nats_nkey_seed)
+    return options
+
+
+def servers(settings: Settings) -> list[str]:
+    """The brokers' addresses."""
+    return [url.strip() for url in settings.nats_url.split(",") if url.strip()]
+
+
+async def bus_on(client: Client, settings: Settings) -> Bus:
+    """A bus on a connection that stands."""
+    publisher = Publisher(client, settings.publish_timeout_s)
+    await publisher.start()
+    js = client.jetstream(timeout=READ_TIMEOUT_S)
+    log = JetStreamLog(client, publisher, settings)
+    return Bus(client, js, publisher, log, ObjectStoreArtifacts(js), settings)
+
+
+@asynccontextmanager
+async def connect(settings: Settings, name: str = "client") -> AsyncIterator[Bus]:
+    """Connect, or raise `BusUnavailable` within seconds when no broker answers."""
+    options = connection_options(settings, name)
+    try:
+        client = await nats.connect(servers(settings), allow_reconnect=True, error_cb=_quiet, **_first_try(options))
+    except (NoServersError, OSError, TimeoutError, NatsError) as error:
+        raise BusUnavailable(f"no broker answers at {settings.nats_url}: {error}") from error
+    try:
+        yield await bus_on(client, settings)
+    finally:
+        await client.close()
+
+
+def _first_try(options: dict[str, Any]) -> dict[str, Any]:
+    return {**options, "max_reconnect_attempts": 1}
+
+
+async def _quiet(error: Exception) -> None:
+    """Connection errors of clients surface as `BusUnavailable` of the call that met them."""

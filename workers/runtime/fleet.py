@@ -1,0 +1,107 @@
+"""The fleet: every worker in this process, or one process for each, from the same code."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+
+from workers.runtime import topology
+from workers.runtime.bootstrap import WorkerApp, role_service
+from workers.runtime.bus import connect
+from workers.runtime.roster import role_names, roles
+from workers.runtime.service import Service
+from workers.runtime.settings import Settings
+from workers.runtime.telemetry import Metrics
+
+STOP_PATIENCE_S = 30.0
+
+
+class NoSuchWorker(ValueError):
+    """The name is no worker's; the message lists those that there are."""
+
+
+def services() -> Mapping[str, Callable[[Settings], Service]]:
+    """How to make the service of every worker, by name."""
+    from workers.dead_letters.worker import DeadLetters  # noqa: PLC0415 - workers import the runtime
+    from workers.orchestrator.worker import orchestrator  # noqa: PLC0415
+    from workers.timekeeper.worker import Timekeeper  # noqa: PLC0415
+
+    fixed: dict[str, Callable[[Settings], Service]] = {
+        topology.ORCHESTRATOR: orchestrator,
+        topology.TIMEKEEPER: lambda _: Timekeeper(),
+        topology.DEAD_LETTERS: lambda _: DeadLetters(),
+    }
+    thinking = {role.name: (lambda settings, role=role: role_service(role, settings)) for role in roles()}
+    return {**fixed, **thinking}
+
+
+def worker_names() -> tuple[str, ...]:
+    """The names of all workers of this installation."""
+    return tuple(services())
+
+
+def worker_app(name: str, settings: Settings, metrics: Metrics | None = None) -> WorkerApp:
+    """The application of one worker."""
+    known = services()
+    if name not in known:
+        raise NoSuchWorker(f"there is no worker {name!r}; there are {', '.join(known)}")
+    return WorkerApp(known[name](settings), settings, metrics)
+
+
+async def provision(settings: Settings) -> tuple[str, ...]:
+    """Bring the broker to the wanted state; returns a line for each stream, bucket and consumer."""
+    async with connect(settings, "provision") as bus:
+        return await topology.provision(bus.js, settings, role_names(settings))
+
+
+async def run_in_process(settings: Settings, names: Sequence[str], ready: asyncio.Event, stop: asyncio.Event) -> None:
+    """Run workers in this process until `stop` is set; provisions first and sets `ready` when all of them listen."""
+    await provision(settings)
+    metrics = Metrics()
+    apps = [worker_app(name, settings, metrics) for name in names]
+    started: list[WorkerApp] = []
+    try:
+        for app in apps:
+            await app.app.start()
+            started.append(app)
+        ready.set()
+        await stop.wait()
+    finally:
+        await asyncio.gather(*(app.app.stop() for app in reversed(started)), return_exceptions=True)
+
+
+async def run_processes(settings: Settings, names: Sequence[str], ready: asyncio.Event, stop: asyncio.Event) -> None:
+    """Run one process per worker until `stop` is set; a process that dies is started again after a second."""
+    await provision(settings)
+    keepers = [asyncio.create_task(_keep(name, settings, stop)) for name in names]
+    ready.set()
+    await stop.wait()
+    await asyncio.gather(*keepers)
+
+
+async def _keep(name: str, settings: Settings, stop: asyncio.Event) -> None:
+    environment = {**os.environ, "FLOTILLA_NATS_URL": settings.nats_url, "FLOTILLA_HTTP_PORT": "0"}
+    command = (sys.executable, "-m", "workers.cli", "work", name)
+    while not stop.is_set():
+        process = await asyncio.create_subprocess_exec(*command, env=environment, start_new_session=True)
+        gone, stopping = asyncio.create_task(process.wait()), asyncio.create_task(stop.wait())
+        await asyncio.wait({gone, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if stop.is_set():
+            await _end(process)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), 1.0)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.send_signal(signal.SIGTERM)
+    try:
+        await asyncio.wait_for(process.wait(), STOP_PATIENCE_S)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

@@ -1,0 +1,112 @@
+"""The worker of a role: lease, command, toolkit, result. The same for every role."""
+
+import json
+
+from contracts import subjects
+from contracts.codec import decode
+from contracts.subjects import Address
+from contracts.v1.failures import TaskFailed
+from contracts.v1.journal import Call
+from contracts.v1.tasks import Task
+from workers.prompting.templates import Prompts
+from workers.runtime.errors import Impossible, Verdict
+from workers.runtime.lease import Delivery
+from workers.runtime.models import Models
+from workers.runtime.role import Role
+from workers.runtime.service import ACK, Service
+from workers.runtime.toolkit import Toolkit
+from workers.runtime.topology import live_subject
+
+
+class RoleService(Service):
+    """Takes one role's tasks, one lease each, and says what came of them."""
+
+    watches_runs = True
+
+    def __init__(self, role: Role, prompts: Prompts, models: Models) -> None:
+        super().__init__(role.name)
+        self._role, self._prompts, self._models = role, prompts, models
+        self._spent: dict[int, tuple[Call, ...]] = {}
+
+    async def work(self, delivery: Delivery) -> Verdict:
+        """Do the task, unless its run is over or its result is there already."""
+        settings = self.env.settings
+        task = decode(delivery.subject, delivery.data, settings.prefix)
+        if not isinstance(task, Task):
+            raise Impossible(f"{delivery.subject} holds a {type(task).__name__}, which is no task")
+        again = delivery.number > 1
+        if (again or self._is_old(delivery)) and await self._is_settled(task, again):
+            return ACK
+        await self._announce(task)
+        tools = self._tools(task, again)
+        try:
+            outcome = await self._role.job_for(task).handle(task, tools)
+        except Exception:
+            self._spent[delivery.sequence] = tools.calls
+            raise
+        if (await self.env.bus.log.say(outcome)).news:
+            self.env.metrics.tasks.labels(self.name, "done").inc()
+            self.env.metrics.count_calls(outcome.calls)
+        return ACK
+
+    def _tools(self, task: Task, again: bool) -> Toolkit:
+        bus, settings = self.env.bus, self.env.settings
+        return Toolkit(
+            task,
+            bus.log,
+            bus.artifacts,
+            self._prompts,
+            self._models,
+            redelivered=again,
+            prefix=settings.prefix,
+            call_timeout_s=settings.call_timeout_s,
+        )
+
+    def _is_old(self, delivery: Delivery) -> bool:
+        """Whether the task was asked for before this worker listened to the ends of runs."""
+        return delivery.sequence <= self.env.heard_from
+
+    async def _is_settled(self, task: Task, again: bool) -> bool:
+        if await self.is_closed(task.tenant, task.run):
+            return True
+        if not again:
+            return False
+        result = Address(task.tenant, task.run, "result", (task.task,))
+        return await self.env.bus.log.find(result.subject(self.env.settings.prefix)) is not None
+
+    async def _announce(self, task: Task) -> None:
+        subject = live_subject(self.env.settings, task.tenant, task.run, task.task)
+        notice = {"state": "working", "worker": self.name, "attempt": task.attempt}
+        await self.env.bus.nc.publish(subject, json.dumps(notice).encode())
+
+    async def failed(self, delivery: Delivery, verdict: Verdict, error: Exception) -> None:
+        """Record the failure of an attempt that is over."""
+        spent = self._spent.pop(delivery.sequence, ())
+        failure = _failure(delivery, verdict, error, spent, self.env.settings.prefix)
+        if failure is not None and (await self.env.bus.log.say(failure)).news:
+            self.env.metrics.tasks.labels(self.name, failure.error).inc()
+            self.env.metrics.count_calls(spent)
+
+
+def _failure(
+    delivery: Delivery, verdict: Verdict, error: Exception, spent: tuple[Call, ...], prefix: str
+) -> TaskFailed | None:
+    """The failure of the attempt that the subject names; None when nothing is over, or the subject names no attempt."""
+    if verdict.failure is None:
+        return None
+    try:
+        address = subjects.parse(delivery.subject, prefix)
+        role, task, attempt = address.names
+        return TaskFailed(
+            tenant=address.tenant,
+            run=address.run,
+            role=role,
+            task=task,
+            attempt=int(attempt),
+            error=verdict.failure,
+            retry=verdict.retry,
+            reason=str(error)[:20_000] or type(error).__name__,
+            calls=spent,
+        )
+    except ValueError:
+        return None

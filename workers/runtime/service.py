@@ -1,0 +1,123 @@
+"""What every worker has in common: one consumer, one handler, and one place where errors become verdicts."""
+
+import base64
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from contracts import subjects
+from contracts.v1.failures import DeadLetter
+from workers.runtime import topology
+from workers.runtime.bus import Bus
+from workers.runtime.errors import Verdict, verdict_on
+from workers.runtime.lease import Delivery
+from workers.runtime.settings import Settings
+from workers.runtime.telemetry import Metrics, logger
+
+ACK = Verdict("ack")
+POISON_LIMIT_FACTOR = 3
+"""A message that was handed over this many times the delivery limit kills its worker before any verdict."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What a service is handed by the composition root.
+
+    `heard_from` is the last sequence of the log that was stored before this worker listened to the ends of runs.
+    """
+
+    settings: Settings
+    metrics: Metrics
+    bus: Bus
+    heard_from: int = 0
+
+
+class Service(ABC):
+    """One consumer's worker. Subclasses say what is done with a delivery; errors become verdicts here."""
+
+    stream: ClassVar[str] = topology.LOG
+    watches_runs: ClassVar[bool] = False
+    """Whether the work on a run stops when the run is cancelled or closed."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.log: Any = logger(name)
+        self._env: Environment | None = None
+
+    @property
+    def env(self) -> Environment:
+        """What the service works with, once it is started."""
+        if self._env is None:
+            raise RuntimeError(f"worker {self.name} is not started")
+        return self._env
+
+    async def start(self, env: Environment) -> None:
+        """Called once the broker is connected and before the first delivery."""
+        self._env = env
+
+    @abstractmethod
+    async def work(self, delivery: Delivery) -> Verdict:
+        """Do what the delivery asks for; raise what goes wrong."""
+
+    async def failed(self, delivery: Delivery, verdict: Verdict, error: Exception) -> None:
+        """Record what a verdict wants recorded, beyond the dead letter; by default there is nothing more."""
+        return None
+
+    async def handle(self, delivery: Delivery) -> Verdict:
+        """Work on a delivery and turn what goes wrong into a verdict."""
+        try:
+            verdict = await self._guarded(delivery)
+        except Exception as error:
+            # Recording the failure failed, mostly because the broker is away: nothing is lost, try again.
+            self.log.error("verdict_not_recorded", subject=delivery.subject, error=repr(error))
+            verdict = Verdict("nak", delay_s=1.0)
+        self.env.metrics.verdicts.labels(self.name, verdict.settle).inc()
+        return verdict
+
+    async def _guarded(self, delivery: Delivery) -> Verdict:
+        limit = self.env.settings.delivery_limit
+        try:
+            if delivery.number > limit * POISON_LIMIT_FACTOR:
+                raise RuntimeError(f"handed over {delivery.number} times without a verdict; it may kill its worker")
+            return await self.work(delivery)
+        except Exception as error:
+            verdict = verdict_on(error, delivery.number, limit)
+            self._tell(delivery, verdict, error)
+            if verdict.dead_letter:
+                await self.bury(delivery, f"{type(error).__name__}: {error}")
+            await self.failed(delivery, verdict, error)
+            return verdict
+
+    def _tell(self, delivery: Delivery, verdict: Verdict, error: Exception) -> None:
+        tell = self.log.error if verdict.dead_letter else self.log.warning
+        tell(
+            "delivery_failed",
+            subject=delivery.subject,
+            delivery=delivery.number,
+            settled=verdict.settle,
+            delay_s=verdict.delay_s,
+            error=f"{type(error).__name__}: {error}",
+            exc_info=verdict.failure == "crashed",
+        )
+
+    async def bury(self, delivery: Delivery, reason: str, stream: str = "") -> None:
+        """Keep a message that can't be handled in `DEAD`, with the reason; `stream` if it is not from the worker's own."""
+        stream = stream or self.stream
+        letter = DeadLetter(
+            subject=delivery.subject,
+            payload=base64.b64encode(delivery.data).decode(),
+            reason=reason[:20_000],
+            worker=self.name,
+            stream=stream,
+            sequence=delivery.sequence,
+            deliveries=delivery.number,
+        )
+        subject = topology.dead_subject(self.env.settings, self.name)
+        headers = {"Nats-Msg-Id": f"{stream}.{delivery.sequence}"}
+        await self.env.bus.publisher.publish(subject, letter.model_dump_json().encode(), headers)
+        self.env.metrics.dead.labels(self.name).inc()
+
+    async def is_closed(self, tenant: str, run: str) -> bool:
+        """Whether the log has the run's end."""
+        subject = subjects.Address(tenant, run, "run.closed").subject(self.env.settings.prefix)
+        return await self.env.bus.log.find(subject) is not None

@@ -1,0 +1,68 @@
+"""Logs and metrics, in the words of the design. Every log line of a task names its run, task, attempt and role."""
+
+import logging
+import sys
+from typing import Any
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from contracts.v1.journal import Call
+from workers.runtime.settings import Settings
+
+Logger = structlog.stdlib.BoundLogger
+
+
+def configure_logging(settings: Settings) -> None:
+    """One line an event on standard error, JSON by default."""
+    level = getattr(logging, settings.log_level.upper())
+    renderer: Any = (
+        structlog.dev.ConsoleRenderer() if settings.log_format == "text" else structlog.processors.JSONRenderer()
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    logging.getLogger("nats").setLevel(logging.ERROR)
+
+
+def logger(worker: str) -> Any:
+    """A logger whose lines name the worker."""
+    return structlog.get_logger().bind(worker=worker)
+
+
+class Metrics:
+    """Every metric of a process. Labels are bounded: never a run, a tenant or a subject."""
+
+    def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        self.registry = registry or CollectorRegistry()
+        r = self.registry
+        self.runs = Counter("flotilla_runs", "runs that have closed", ["status"], registry=r)
+        self.tasks = Counter("flotilla_tasks", "attempts at tasks by outcome", ["role", "outcome"], registry=r)
+        self.calls = Counter("flotilla_model_calls", "model calls of recorded attempts", ["target"], registry=r)
+        self.tokens = Counter("flotilla_model_tokens", "tokens of those calls", ["target", "direction"], registry=r)
+        self.cost = Counter("flotilla_model_cost_usd", "cost of those calls where it is known", ["target"], registry=r)
+        self.dead = Counter("flotilla_dead_letters", "messages that could not be handled", ["worker"], registry=r)
+        self.verdicts = Counter(
+            "flotilla_deliveries", "deliveries by how they were settled", ["worker", "settled"], registry=r
+        )
+        self.held = Gauge("flotilla_leases_held", "deliveries that are being worked on", ["worker"], registry=r)
+        self.renewals = Gauge("flotilla_lease_renewals", "heartbeats sent since the start", ["worker"], registry=r)
+        self.lag = Gauge("flotilla_queue_lag", "messages waiting or held, of a consumer", ["consumer"], registry=r)
+
+    def count_calls(self, calls: tuple[Call, ...]) -> None:
+        """Count the journal entries of an attempt that was recorded."""
+        for call in calls:
+            self.calls.labels(call.target).inc()
+            self.tokens.labels(call.target, "input").inc(call.input_tokens)
+            self.tokens.labels(call.target, "output").inc(call.output_tokens)
+            if call.cost_usd is not None:
+                self.cost.labels(call.target).inc(call.cost_usd)

@@ -1,0 +1,172 @@
+"""Streams, consumers and buckets: declared here and nowhere else.
+
+Workers bind to what exists. FastStream and nats-py must not create or update a stream as a side
+effect: they would overwrite an administrator's settings with defaults of their own.
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from nats.js import JetStreamContext, api
+from nats.js.errors import NotFoundError
+
+from contracts.subjects import noun_filter
+from workers.runtime.settings import Settings
+
+LOG, TIMERS, DEAD, ADVISORIES = "LOG", "TIMERS", "DEAD", "ADVISORIES"
+AGENTS, BUDGETS, ARTIFACTS = "agents", "budgets", "artifacts"
+ORCHESTRATOR, TIMEKEEPER, DEAD_LETTERS = "orchestrator", "timekeeper", "dead_letters"
+
+DAY_S = 86_400.0
+
+
+def timers_subject(settings: Settings, *tokens: str) -> str:
+    """A subject of the stream `TIMERS`: `flotilla-timers.set.…` schedules, `flotilla-timers.due.…` fires."""
+    return ".".join((f"{settings.prefix}-timers", *tokens))
+
+
+def dead_subject(settings: Settings, *tokens: str) -> str:
+    """A subject of the stream `DEAD`: `flotilla-dead.<worker>`."""
+    return ".".join((f"{settings.prefix}-dead", *tokens))
+
+
+def live_subject(settings: Settings, *tokens: str) -> str:
+    """A subject of live output, which is not stored."""
+    return ".".join((f"{settings.prefix}-live", *tokens))
+
+
+def streams(settings: Settings) -> tuple[api.StreamConfig, ...]:
+    """Every stream as it is wanted."""
+    shared: dict[str, Any] = {
+        "storage": api.StorageType.FILE,
+        "num_replicas": settings.replicas,
+        "compression": api.StoreCompression.S2,
+    }
+    return (
+        api.StreamConfig(
+            name=LOG,
+            description="every fact of every run, each under a name that is accepted once",
+            subjects=[f"{settings.prefix}.>"],
+            max_msgs_per_subject=1,
+            discard=api.DiscardPolicy.NEW,
+            discard_new_per_subject=True,
+            allow_direct=True,
+            max_age=settings.log_max_age_days * DAY_S,
+            max_bytes=settings.log_max_bytes,
+            duplicate_window=0,
+            **shared,
+        ),
+        api.StreamConfig(
+            name=TIMERS,
+            description="deadlines: message schedules, and those that have fired",
+            subjects=[timers_subject(settings, ">")],
+            max_msgs_per_subject=1,
+            discard=api.DiscardPolicy.OLD,
+            allow_msg_schedules=True,
+            max_age=31 * DAY_S,
+            **shared,
+        ),
+        api.StreamConfig(
+            name=DEAD,
+            description="what could not be handled, with the reason",
+            subjects=[dead_subject(settings, ">")],
+            allow_direct=True,
+            max_age=30 * DAY_S,
+            max_bytes=1024**3,
+            **shared,
+        ),
+        api.StreamConfig(
+            name=ADVISORIES,
+            description="the broker's word on messages that were given up",
+            subjects=[
+                f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{LOG}.*",
+                f"$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.{LOG}.*",
+            ],
+            max_age=7 * DAY_S,
+            max_bytes=100 * 1024**2,
+            **shared,
+        ),
+    )
+
+
+def orchestrator_filters(prefix: str) -> list[str]:
+    """What the orchestrator is handed: everything that can change what a run calls for."""
+    nouns = ("run.requested", "run.cancel", "result", "failure", "decision", "approval", "timer")
+    return [noun_filter(noun, prefix=prefix) for noun in nouns]
+
+
+def consumers(settings: Settings, roles: Iterable[str]) -> tuple[tuple[str, api.ConsumerConfig], ...]:
+    """(stream, consumer) as wanted. The lease is short; heartbeats keep it; the delivery limit is the worker's."""
+    leased = api.ConsumerConfig(
+        ack_policy=api.AckPolicy.EXPLICIT,
+        ack_wait=settings.lease_s,
+        max_deliver=-1,
+        max_ack_pending=20_000,
+        max_waiting=512,
+    )
+    of_roles = [
+        (LOG, replace(leased, durable_name=role, filter_subject=noun_filter("task", role, prefix=settings.prefix)))
+        for role in sorted({*roles, *settings.extra_roles})
+    ]
+    return (
+        (LOG, replace(leased, durable_name=ORCHESTRATOR, filter_subjects=orchestrator_filters(settings.prefix))),
+        *of_roles,
+        (TIMERS, replace(leased, durable_name=TIMEKEEPER, filter_subject=timers_subject(settings, "due", ">"))),
+        (ADVISORIES, replace(leased, durable_name=DEAD_LETTERS)),
+    )
+
+
+async def provision(js: JetStreamContext, settings: Settings, roles: Iterable[str]) -> tuple[str, ...]:
+    """Bring streams, buckets and consumers to the wanted state; returns a line for each.
+
+    A stream or consumer that stands is updated, never deleted; it keeps its messages.
+    """
+    said = [await _stream(js, config) for config in streams(settings)]
+    said.append(await _key_value(js, settings, AGENTS, ttl=60.0))
+    said.append(await _key_value(js, settings, BUDGETS, ttl=None))
+    said.append(await _object_store(js, settings))
+    said += [await _consumer(js, stream, config) for stream, config in consumers(settings, roles)]
+    return tuple(said)
+
+
+async def _stream(js: JetStreamContext, wanted: api.StreamConfig) -> str:
+    try:
+        await js.stream_info(str(wanted.name))
+    except NotFoundError:
+        await js.add_stream(wanted)
+        return f"stream {wanted.name}: made"
+    await js.update_stream(wanted)
+    return f"stream {wanted.name}: as wanted"
+
+
+async def _key_value(js: JetStreamContext, settings: Settings, bucket: str, ttl: float | None) -> str:
+    try:
+        await js.stream_info(f"KV_{bucket}")
+    except NotFoundError:
+        await js.create_key_value(
+            api.KeyValueConfig(bucket=bucket, ttl=ttl, replicas=settings.replicas, storage=api.StorageType.FILE)
+        )
+        return f"bucket {bucket}: made"
+    return f"bucket {bucket}: as wanted"
+
+
+async def _object_store(js: JetStreamContext, settings: Settings) -> str:
+    try:
+        await js.stream_info(f"OBJ_{ARTIFACTS}")
+    except NotFoundError:
+        await js.create_object_store(
+            ARTIFACTS, api.ObjectStoreConfig(bucket=ARTIFACTS, replicas=settings.replicas, storage=api.StorageType.FILE)
+        )
+        return f"object store {ARTIFACTS}: made"
+    return f"object store {ARTIFACTS}: as wanted"
+
+
+async def _consumer(js: JetStreamContext, stream: str, wanted: api.ConsumerConfig) -> str:
+    try:
+        await js.consumer_info(stream, str(wanted.durable_name))
+    except NotFoundError:
+        await js.add_consumer(stream, wanted)
+        return f"consumer {wanted.durable_name} of {stream}: made"
+    await js.add_consumer(stream, wanted)
+    return f"consumer {wanted.durable_name} of {stream}: as wanted"
