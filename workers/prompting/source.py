@@ -67,11 +67,12 @@ def _head(file: Path, lines: list[str]) -> FrontMatter:
         return FrontMatter.model_validate(yaml.safe_load("\n".join(lines)))
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        raise PromptRefused(file, 2 + (mark.line if mark else 0), f"the front matter is no YAML: {error}") from None
+        why = f"the front matter is no YAML: {getattr(error, 'problem', error)}"
+        raise PromptRefused(file, 2 + (mark.line if mark else 0), why) from None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"])) or "front matter"
-        line = next((i for i, text in enumerate(lines, start=2) if text.startswith(f"{first['loc'][:1]}")), 2)
+        line = next((i for i, text in enumerate(lines, start=2) if text.partition(":")[0] in first["loc"]), 2)
         raise PromptRefused(file, line, f"{where}: {first['msg']}; it needs name, role, purpose and inputs") from None
 
 

@@ -1,0 +1,291 @@
+"""The toolkit against a log, artifacts and a model in memory."""
+
+import asyncio
+import json
+
+import pytest
+from pydantic import BaseModel
+
+from contracts.codec import decode
+from contracts.v1.projects import FileRef
+from contracts.v1.tasks import TaskPerformed
+from workers.llm.model import Completion, ModelUnavailable
+from workers.prompting.errors import WrongInputs
+from workers.runtime.errors import BusUnavailable, Impossible, MalformedReply, RefusedByModel
+from workers.runtime.models import Models
+from workers.runtime.ports import ArtifactMissing
+
+GOOD = '{"lines": ["rain"]}'
+FIRST, SECOND, THIRD = (f"flotilla.acme.r1.llm.rhyme.2.{n}" for n in (1, 2, 3))
+
+
+class Poem(BaseModel):
+    lines: list[str]
+
+
+class File(BaseModel):
+    path: str
+    content: str
+
+
+def said(text: str, stop: str = "end") -> Completion:
+    return Completion(text=text, input_tokens=7, output_tokens=3, stop=stop, cost_usd=0.25)
+
+
+def entries(log):
+    return [decode(stored.subject, stored.data) for stored in log.facts.values()]
+
+
+async def ask(tools, prompt="poet/poem", **more):
+    return await tools.ask(prompt, reply=Poem, topic="rain", **more)
+
+
+async def test_a_call_is_journaled_once_with_all_that_it_cost(toolkit, scripted, log):
+    model = scripted(said(GOOD))
+    tools = toolkit(model)
+
+    assert await ask(tools) == Poem(lines=["rain"])
+
+    (entry,) = entries(log)
+    assert (list(log.facts), log.said) == ([FIRST], 1)
+    assert (entry.target, entry.prompt, entry.role, entry.attempt) == ("scripted:a", "poet/poem", "poet", 2)
+    assert (entry.input_tokens, entry.output_tokens, entry.cost_usd, entry.completion) == (7, 3, 0.25, GOOD)
+    assert len(entry.prompt_version) == 12
+    assert entry.latency_ms >= 0
+    assert tools.calls == (entry.cited(),)
+
+
+async def test_the_model_is_asked_with_the_messages_and_the_schema_of_the_reply(toolkit, scripted):
+    model = scripted(GOOD)
+    await ask(toolkit(model))
+
+    (request,) = model.requests
+    assert [message.role for message in request.messages] == ["system", "user"]
+    assert request.messages[1].text == '<data name="topic">\n"rain"\n</data>'
+    assert request.reply_schema["title"] == "Poem"
+
+
+async def test_the_calls_of_an_attempt_are_numbered(toolkit, scripted, log):
+    tools = toolkit(scripted(GOOD, GOOD))
+    await ask(tools)
+    await ask(tools, "poet/ballad")
+    assert list(log.facts) == [FIRST, SECOND]
+    assert [call.prompt for call in tools.calls] == ["poet/poem", "poet/ballad"]
+
+
+async def test_a_redelivered_task_reads_the_journal_instead_of_calling(toolkit, scripted, log):
+    await ask(toolkit(scripted(GOOD)))
+    silent = scripted()
+    tools = toolkit(silent, redelivered=True)
+
+    assert await ask(tools) == Poem(lines=["rain"])
+    assert silent.requests == []
+    assert (log.said, len(tools.calls)) == (1, 1)
+
+
+async def test_a_redelivered_task_calls_where_the_journal_ends(toolkit, scripted, log):
+    await ask(toolkit(scripted(GOOD)))
+    model = scripted('{"lines": []}')
+    tools = toolkit(model, redelivered=True)
+    await ask(tools)
+
+    assert await ask(tools, "poet/ballad") == Poem(lines=[])
+    assert (len(model.requests), list(log.facts)) == (1, [FIRST, SECOND])
+
+
+async def test_a_journaled_answer_to_another_question_is_not_used(toolkit, scripted, log):
+    await ask(toolkit(scripted(GOOD)), "poet/poem")
+    model = scripted('{"lines": ["new"]}')
+    tools = toolkit(model, redelivered=True)
+
+    reply = await tools.ask("poet/poem", reply=Poem, topic="snow")
+
+    assert reply == Poem(lines=["new"])
+    assert list(log.facts) == [FIRST, SECOND]
+    assert [call.entry for call in tools.calls] == ["llm.rhyme.2.2"]
+
+
+async def test_a_zombie_that_paid_first_has_its_answer_used(toolkit, scripted, log):
+    async def zombie_first():
+        await ask(toolkit(scripted('{"lines": ["zombie"]}')))
+        return GOOD
+
+    tools = toolkit(scripted(zombie_first))
+
+    assert await ask(tools) == Poem(lines=["zombie"])
+    assert list(log.facts) == [FIRST]
+    assert [call.entry for call in tools.calls] == ["llm.rhyme.2.1"]
+
+
+async def test_a_spoiled_entry_is_passed_over_without_paying_twice(toolkit, scripted, log):
+    log.put(FIRST, b'{"stream":"LOG","seq":7}')
+    model = scripted(GOOD)
+    tools = toolkit(model)
+
+    assert await ask(tools) == Poem(lines=["rain"])
+    assert (len(model.requests), list(log.facts)) == (1, [FIRST, SECOND])
+    assert [call.entry for call in tools.calls] == ["llm.rhyme.2.2"]
+
+
+async def test_an_entry_that_is_said_but_can_not_be_read_yet_is_transient(toolkit, scripted, log):
+    await ask(toolkit(scripted(GOOD)))
+    log.hidden.add(FIRST)
+    with pytest.raises(BusUnavailable, match=FIRST):
+        await ask(toolkit(scripted(GOOD)))
+
+
+async def test_a_long_completion_is_kept_as_an_artifact_and_read_back(toolkit, scripted, log, artifacts):
+    text = json.dumps({"lines": ["ö" * 70_000]}, ensure_ascii=False)
+    await ask(toolkit(scripted(text)))
+
+    (entry,) = entries(log)
+    assert entry.completion == ""
+    assert artifacts.kept[entry.completion_artifact].decode() == text
+    again = await ask(toolkit(scripted(), redelivered=True))
+    assert again == Poem(lines=["ö" * 70_000])
+
+
+async def test_a_long_completion_that_is_lost_is_asked_for_again(toolkit, scripted, log, artifacts):
+    await ask(toolkit(scripted('{"lines": ["' + "x" * 70_000 + '"]}')))
+    artifacts.kept.clear()
+    assert await ask(toolkit(scripted(GOOD), redelivered=True)) == Poem(lines=["rain"])
+    assert list(log.facts) == [FIRST, SECOND]
+
+
+@pytest.mark.parametrize("fenced", ["```json\n{}\n```", "```\n{}\n```", "\n```JSON \n{}\n  ```\n", "{}", " {} "])
+async def test_a_code_fence_around_the_reply_is_tolerated(toolkit, scripted, fenced):
+    assert await ask(toolkit(scripted(fenced.replace("{}", GOOD)))) == Poem(lines=["rain"])
+
+
+async def test_backticks_inside_of_a_reply_are_content(toolkit, scripted):
+    lines = ["```python\nx\n```\n"]
+    assert (await ask(toolkit(scripted(f"```json\n{json.dumps({'lines': lines})}\n```")))).lines == lines
+
+
+@pytest.mark.parametrize(
+    ("bad", "fault"),
+    [
+        ("Sure! Here it is.", "(whole answer): Invalid JSON"),
+        ('{"lines": "rain"}', "lines: Input should be a valid"),
+        (said('{"lines": ["ra', stop="length"), "cut off"),
+    ],
+)
+async def test_a_malformed_reply_gets_one_repair_turn(toolkit, scripted, log, bad, fault):
+    model = scripted(bad, GOOD)
+    tools = toolkit(model)
+
+    assert await ask(tools) == Poem(lines=["rain"])
+
+    first, second = model.requests
+    assert second.messages[:2] == first.messages
+    assistant, user = second.messages[2:]
+    assert (assistant.role, assistant.text) == ("assistant", bad if isinstance(bad, str) else bad.text)
+    assert (user.role, fault in user.text, '<data name="errors">' in user.text) == ("user", True, True)
+    assert list(log.facts) == [FIRST, SECOND]
+    assert [call.entry for call in tools.calls] == ["llm.rhyme.2.1", "llm.rhyme.2.2"]
+
+
+async def test_a_check_of_the_role_causes_a_repair_turn_as_well(toolkit, scripted):
+    model = scripted('{"lines": []}', GOOD)
+    reply = await ask(toolkit(model), check=lambda poem: [] if poem.lines else ["the poem has no <lines>"])
+    assert reply == Poem(lines=["rain"])
+    assert "no \\u003clines\\u003e" in model.requests[1].messages[-1].text
+
+
+async def test_two_malformed_replies_end_the_attempt_with_what_was_wrong(toolkit, scripted, log):
+    tools = toolkit(scripted("no", '{"lines": 3}', GOOD))
+    with pytest.raises(MalformedReply, match=r"scripted:a.*poet/poem.*Poem: lines: Input should be"):
+        await ask(tools)
+    assert (len(log.facts), len(tools.calls)) == (2, 2)
+
+
+async def test_a_repair_turn_is_read_from_the_journal_too(toolkit, scripted, log):
+    await ask(toolkit(scripted("no", GOOD)))
+    silent = scripted()
+    assert await ask(toolkit(silent, redelivered=True)) == Poem(lines=["rain"])
+    assert (silent.requests, log.said) == ([], 2)
+
+
+async def test_a_refusal_cites_the_model_and_its_words(toolkit, scripted, log):
+    tools = toolkit(scripted(said("I won't write about rain.", stop="refusal")))
+    with pytest.raises(RefusedByModel, match=r"scripted:a refused.*I won't write about rain\."):
+        await ask(tools)
+    assert (len(log.facts), len(tools.calls)) == (1, 1)
+
+
+async def test_a_call_that_takes_too_long_is_given_up(toolkit, scripted, log):
+    async def never():
+        await asyncio.Event().wait()
+
+    with pytest.raises(ModelUnavailable, match=r"scripted:a did not answer within 0\.01 s"):
+        await ask(toolkit(scripted(never), call_timeout_s=0.01))
+    assert log.facts == {}
+
+
+async def test_an_outage_is_not_journaled(toolkit, scripted, log):
+    with pytest.raises(ModelUnavailable, match="busy"):
+        await ask(toolkit(scripted(ModelUnavailable("busy"))))
+    assert log.facts == {}
+
+
+async def test_inputs_that_the_prompt_does_not_take_are_named(toolkit, scripted):
+    with pytest.raises(WrongInputs, match="missing: topic; unknown: subject"):
+        await toolkit(scripted()).ask("poet/poem", reply=Poem, subject="rain")
+
+
+async def test_what_can_not_be_shown_to_any_model_is_impossible(toolkit, scripted):
+    with pytest.raises(Impossible, match="too large"):
+        await toolkit(scripted()).ask("poet/poem", reply=Poem, topic="x" * 4_000_001)
+
+
+async def test_an_unknown_target_is_named_with_those_that_are_known(toolkit, scripted, task):
+    tools = toolkit(scripted(), task=task.model_copy(update={"model": "oracle:x"}))
+    with pytest.raises(Impossible, match=r"'oracle:x'.*scripted"):
+        await ask(tools)
+
+
+def test_an_empty_target_is_the_default(scripted):
+    made = []
+    models = Models("scripted:b", {"scripted": lambda target: made.append(target) or scripted(target=target)})
+    assert models.named("").target == "scripted:b"
+    assert models.named("") is models.named("scripted:b")
+    assert made == ["scripted:b"]
+
+
+def test_options_that_a_provider_does_not_know_are_impossible():
+    def refuse(target):
+        raise ValueError("unknown option 'speed'")
+
+    with pytest.raises(Impossible, match=r"scripted:speed=9.*unknown option 'speed'"):
+        Models("scripted", {"scripted": refuse}).named("scripted:speed=9")
+
+
+async def test_saved_files_can_be_loaded(toolkit, scripted, artifacts):
+    tools = toolkit(scripted())
+    refs = await tools.save([File(path="a.py", content="ä"), File(path="b/c.py", content="")])
+    assert [(ref.path, ref.size) for ref in refs] == [("a.py", 2), ("b/c.py", 0)]
+    assert await tools.load(refs) == [{"path": "a.py", "content": "ä"}, {"path": "b/c.py", "content": ""}]
+    assert await tools.load_bytes(refs) == {"a.py": "ä".encode(), "b/c.py": b""}
+
+
+async def test_one_path_twice_is_a_malformed_reply(toolkit, scripted):
+    with pytest.raises(MalformedReply, match=r"more than once: a\.py"):
+        await toolkit(scripted()).save([File(path="a.py", content="1"), File(path="a.py", content="2")])
+
+
+async def test_a_file_that_is_not_kept_can_not_be_loaded(toolkit, scripted):
+    with pytest.raises(ArtifactMissing):
+        await toolkit(scripted()).load([FileRef(path="a.py", sha256="0" * 64, size=1)])
+
+
+async def test_a_report_has_the_identity_of_the_task_and_its_calls(toolkit, scripted):
+    tools = toolkit(scripted(GOOD))
+    await ask(tools)
+    outcome = tools.report(TaskPerformed, output="done")
+    assert (outcome.tenant, outcome.run, outcome.task, outcome.attempt) == ("acme", "r1", "rhyme", 2)
+    assert (outcome.output, outcome.calls) == ("done", tools.calls)
+
+
+def test_a_report_that_does_not_fit_the_contract_is_a_malformed_reply(toolkit, scripted):
+    with pytest.raises(MalformedReply, match=r"no TaskPerformed.*output: String should have at most"):
+        toolkit(scripted()).report(TaskPerformed, output="x" * 20_001)
