@@ -1,0 +1,54 @@
+# Everything runs from a virtual environment that is made from requirements.lock.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+IDEA ?= A library service that tracks books with a title, an author, a unique ISBN, a price and a genre (fiction, science or poetry), and members with a name and a required unique e-mail. Each loan belongs to a book and to a member and has a due date.
+OUT ?= out
+
+.PHONY: demo test test-fast test-slow lint types imports bench lock schemas clean
+
+# Run one idea on an embedded broker and write the project to out/.
+demo: $(STAMP)
+	@rm -rf "$(OUT)"
+	@$(BIN)/flotilla run "$(IDEA)" --out "$(OUT)"
+
+# The whole suite: what is fast and what is slow.
+test: lint types imports test-fast test-slow
+
+test-fast: $(STAMP)
+	$(BIN)/pytest -m "not slow"
+
+test-slow: $(STAMP)
+	$(BIN)/pytest -m slow
+
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	$(BIN)/mypy
+
+imports: $(STAMP)
+	$(BIN)/lint-imports
+
+# Flotilla side by side with a hand-written chain on raw nats-py.
+bench: $(STAMP)
+	$(BIN)/python -m benchmarks.overhead
+
+# Write requirements.lock anew from pyproject.toml.
+lock: $(STAMP)
+	$(BIN)/uv pip compile -q pyproject.toml --all-extras --group dev --universal --generate-hashes --no-header --no-annotate -o requirements.lock
+
+schemas: $(STAMP)
+	$(BIN)/python -m contracts.schema_files
+
+clean:
+	rm -rf $(VENV) $(OUT) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $(STAMP)
