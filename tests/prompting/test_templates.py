@@ -95,6 +95,13 @@ def test_an_input_may_decide_what_is_shown():
     assert "rain" in prompt(body).render({"topic": "rain"}).messages[0].text
 
 
+def test_conditions_may_be_joined():
+    condition = "{% if topic and not (mood or topic) %}\nx\n{% endif %}\n"
+    body = f'# user\n{condition}{{{{ topic | data("t") }}}}{{{{ mood | data("m") }}}}\n'
+    (message,) = prompt(body, HEAD.replace("[topic]", "[topic, mood]")).render({"topic": 1, "mood": 0}).messages
+    assert message.text == '<data name="t">\n1\n</data><data name="m">\n0\n</data>'
+
+
 @pytest.mark.parametrize(
     ("line", "why"),
     [
@@ -122,6 +129,7 @@ def test_an_input_may_decide_what_is_shown():
         ("{% filter data('t') %}x{% endfilter %}", "no FilterBlock"),
         ("{% if topic == 'a' %}x{% endif %}", "found Compare"),
         ("{% if topic is defined %}x{% endif %}", "found Test"),
+        ("{% if topic or mood %}x{% endif %}", "'mood' is not declared"),
         ("{% if topic %}{% elif topic.a %}x{% endif %}", "found Getattr"),
         ("{% if topic %}{{ topic }}{% endif %}", "shown bare"),
         ("{{ topic", "unexpected end"),
