@@ -1,0 +1,79 @@
+"""Commands about the program itself: config, asyncapi, schemas, version."""
+
+import json as jsonlib
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel
+
+from contracts.codec import MESSAGES
+from workers.cli.asyncapi import document
+from workers.cli.brokers import masked
+from workers.cli.options import Json
+from workers.cli.outside import outside_of, say
+
+Folder = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write one file per message there.")]
+
+
+def config(context: typer.Context, json: Json = False) -> None:
+    """Print the effective settings, secrets masked, each with the variable that sets it."""
+    settings = outside_of(context).settings()
+    rows = list(_settings(settings, "FLOTILLA_"))
+    if json:
+        say(jsonlib.dumps({variable: value for variable, value, _ in rows}, indent=2))
+        return
+    widest = max(len(variable) for variable, _, _ in rows)
+    for variable, value, is_set in rows:
+        shown = "" if value is None else value if isinstance(value, str) else jsonlib.dumps(value)
+        say(f"{variable:<{widest}}  {shown}{'  (set)' if is_set else ''}".rstrip())
+
+
+def _settings(part: BaseModel, prefix: str) -> Iterator[tuple[str, Any, bool]]:
+    """(variable, value as JSON, whether it was set) of every setting; nested ones joined by an underscore."""
+    shown = part.model_dump(mode="json")
+    for name in type(part).model_fields:
+        value = getattr(part, name)
+        if isinstance(value, BaseModel):
+            yield from _settings(value, f"{prefix}{name.upper()}_")
+        else:
+            safe = masked(shown[name]) if name == "nats_url" else shown[name]
+            yield f"{prefix}{name.upper()}", safe, name in part.model_fields_set
+
+
+def asyncapi(context: typer.Context) -> None:
+    """Print the AsyncAPI 3 document of the whole bus, as JSON."""
+    say(jsonlib.dumps(document(outside_of(context).settings().prefix, program_version()), indent=2))
+
+
+def schemas(out: Folder = None) -> None:
+    """Print the JSON Schemas of all messages by kind, or write them to a folder."""
+    found = {_file(message): message.model_json_schema() for message in MESSAGES}
+    if out is None:
+        say(jsonlib.dumps(found, indent=2))
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    for name, schema in found.items():
+        (out / f"{name}.json").write_text(jsonlib.dumps(schema, indent=2) + "\n")
+    say(f"{len(found)} schemas in {out}")
+
+
+def _file(message: type[BaseModel]) -> str:
+    fields = message.model_fields
+    return f"{fields['kind'].default}.v{fields['version'].default}"
+
+
+def version() -> None:
+    """Print the version."""
+    say(f"flotilla {program_version()}")
+
+
+def program_version() -> str:
+    """The installed version; 0 when the program runs from a folder that was never installed."""
+    try:
+        return installed_version("flotilla")
+    except PackageNotFoundError:
+        return "0"

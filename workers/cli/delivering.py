@@ -1,0 +1,45 @@
+"""From a closed run to a folder: get the capsule, check it, unpack it."""
+
+import asyncio
+import shlex
+from collections.abc import Collection
+from pathlib import Path
+
+from workers.cli.complaints import Complaint
+from workers.cli.figures import count, plain
+from workers.cli.sessions import Session
+from workers.cli.view import RunView
+from workers.packager.capsule import CapsuleRefused
+from workers.packager.manifest import Manifest
+from workers.packager.opening import open_capsule
+from workers.packager.unpack import TargetTaken, unpack, verify
+from workers.runtime.ports import ArtifactMissing
+
+
+async def deliver(session: Session, run: str, view: RunView, out: Path, trusted: Collection[str] = ()) -> list[str]:
+    """Unpack the run's capsule into `out` and say so; complains, and writes nothing, when it does not verify."""
+    capsule = view.capsule
+    if capsule is None:
+        hint = f"see `flotilla show {run}{session.options}`" if view.is_over else "it is not over yet"
+        raise Complaint(f"run {run} is {view.state} and has no capsule; {hint}")
+    try:
+        archive = await session.bus.artifacts.get(capsule.sha256)
+        verify(archive, capsule.sha256, capsule.signature, capsule.public_key, tuple(trusted) or None)
+        manifest = await asyncio.to_thread(_unpacked, archive, out, session.tenant, run)
+    except ArtifactMissing as error:
+        raise Complaint(f"the capsule of run {run} is gone: {error}") from None
+    except CapsuleRefused as error:
+        raise Complaint(f"run {run}: {error}; nothing was written") from None
+    except (TargetTaken, OSError) as error:
+        raise Complaint(f"run {run} could not be written to {out}: {error}") from None
+    lines = [f"  project   {count(len(manifest.files), 'file')} in {out}, verified, signed by {capsule.public_key}"]
+    if manifest.start:
+        lines.append(f"  start it  cd {shlex.quote(str(out))} && {plain(shlex.join(manifest.start))}")
+    return lines
+
+
+def _unpacked(archive: bytes, out: Path, tenant: str, run: str) -> Manifest:
+    made_by = open_capsule(archive).manifest
+    if (made_by.tenant, made_by.run) != (tenant, run):
+        raise CapsuleRefused("", f"it was made by run {made_by.run} of tenant {made_by.tenant}")
+    return unpack(archive, out)

@@ -1,0 +1,101 @@
+"""The last lines on a run: what came of it, and for a failed one the task, the reason and where to look."""
+
+from datetime import datetime
+from typing import Any
+
+from workers.cli.entries import Entry
+from workers.cli.figures import count, dollars, plain, seconds, short
+from workers.cli.gist import evidence_line
+from workers.cli.view import RunView
+
+SILENCE_S = 8.0
+"""A fleet takes up a request within milliseconds."""
+
+
+def ending(run: str, view: RunView, options: str = "") -> list[str]:
+    """The last lines on a run that is over. `options` is what commands named here need, e.g. ` --tenant acme`."""
+    head = f"run {run} {view.state}" + ("" if view.began is None else f" in {elapsed(view)}") + f" · {spending(view)}"
+    return [head, *(_delivered(run, view, options) if view.state == "completed" else _missed(run, view, options))]
+
+
+def silence(view: RunView, now: datetime) -> str:
+    """What to say about a request that no worker has answered for a while; empty when there is nothing to say."""
+    if view.tasks or view.is_over or view.began is None or view.elapsed(now).total_seconds() < SILENCE_S:
+        return ""
+    return "no worker has answered yet; is a fleet running on this broker? `flotilla up` starts one"
+
+
+def elapsed(view: RunView, now: datetime | None = None) -> str:
+    """How long the run took, or has been going on at `now`."""
+    until = view.ended or now or view.began
+    return "0.0 s" if until is None else seconds(view.elapsed(until))
+
+
+def spending(view: RunView) -> str:
+    """Calls, tokens and cost."""
+    spent = view.spent
+    tokens = count(spent.input_tokens + spent.output_tokens, "token")
+    return f"{count(spent.calls, 'model call')}, {tokens}, {dollars(spent.cost_usd)}"
+
+
+def _delivered(run: str, view: RunView, options: str) -> list[str]:
+    lines = [f"  tests     {evidence_line(view.evidence)}"] if view.evidence else []
+    if view.capsule:
+        lines.append(f"  capsule   {count(view.capsule.files, 'file')}, sha256 {view.capsule.sha256}")
+        lines.append(f"  fetch it  flotilla fetch {run}{options} --out DIR")
+    return lines
+
+
+def _missed(run: str, view: RunView, options: str) -> list[str]:
+    lines = [f"  task      {view.failed_task}"] if view.failed_task else []
+    if view.reason:
+        lines.append(f"  reason    {plain(view.reason)}")
+    lines += [f"  field     {plain(error.field)}: {plain(error.message)}" for error in view.errors]
+    if view.evidence and not view.evidence.passed:
+        lines.append(f"  tests     {plain(evidence_line(view.evidence))}")
+        lines += [f"            {plain(red.case)}: {short(red.message)}" for red in view.evidence.failures[:5]]
+    lines += [f"  spoiled   {plain(name)}: {plain(reason)}" for name, reason in view.spoiled]
+    lines.append(f"  evidence  {_where(view)}flotilla show {run}{options}")
+    return lines
+
+
+def _where(view: RunView) -> str:
+    places = [plain(view.evidence_at)] if view.evidence_at else []
+    if view.evidence and view.evidence.junit and view.evidence.junit not in view.evidence_at:
+        places.append(f"artifact {view.evidence.junit}")
+    return "".join(f"{place} · " for place in places)
+
+
+def as_json(entry: Entry) -> dict[str, Any]:
+    """A fact as a JSON object; `message` is null and `spoiled` says why when it does not decode."""
+    return {
+        "type": "fact",
+        "sequence": entry.sequence,
+        "at": entry.at.isoformat(),
+        "name": entry.name,
+        "message": None if entry.message is None else entry.message.model_dump(mode="json"),
+        "spoiled": entry.spoiled or None,
+    }
+
+
+def summary(tenant: str, run: str, view: RunView) -> dict[str, Any]:
+    """The final JSON object on a run."""
+    return {
+        "type": "summary",
+        "tenant": tenant,
+        "run": run,
+        "status": view.state,
+        "reason": view.reason,
+        "failed_task": view.failed_task,
+        "errors": [error.model_dump() for error in view.errors],
+        "elapsed_s": round(view.elapsed(view.ended or view.began).total_seconds(), 3) if view.began else 0.0,
+        "spent": view.spent.model_dump(),
+        "evidence": view.evidence.model_dump(mode="json") if view.evidence else None,
+        "evidence_at": view.evidence_at,
+        "capsule": view.capsule.sha256 if view.capsule else None,
+        "tasks": [
+            {"task": task.task, "role": task.role, "state": task.state, "attempt": task.attempt, "calls": task.calls}
+            for task in view.tasks
+        ],
+        "spoiled": [{"name": name, "reason": reason} for name, reason in view.spoiled],
+    }

@@ -1,0 +1,131 @@
+"""One line on each fact, for lists and plain output."""
+
+from contracts.message import Message
+from contracts.v1.approvals import ApprovalGiven, GateOpened
+from contracts.v1.ballots import BallotOpened, DecisionMade, VoteCast
+from contracts.v1.capsules import CapsulePacked
+from contracts.v1.failures import TaskFailed
+from contracts.v1.journal import ModelCalled
+from contracts.v1.projects import Evidence
+from contracts.v1.runs import CancelRequested, RunClosed, RunRequested
+from contracts.v1.tasks import (
+    DesignProposed,
+    Outcome,
+    ProjectPacked,
+    ProjectPlanned,
+    ProjectRepaired,
+    ProjectReviewed,
+    ProjectVerified,
+    Task,
+    TaskPerformed,
+)
+from contracts.v1.timers import DeadlinePassed
+from workers.cli.entries import Entry
+from workers.cli.figures import count, dollars, plain
+
+
+def gist(entry: Entry) -> str:
+    """What the fact says, on one line and safe to print; its name is not repeated."""
+    if entry.message is None:
+        return plain(f"spoiled: {entry.spoiled}")
+    return plain(_of_run(entry.message))
+
+
+def _of_run(fact: Message) -> str:
+    match fact:
+        case RunRequested():
+            plan = f" (with a plan of {count(len(fact.plan.tasks), 'task')})" if fact.plan else ""
+            return fact.idea + plan
+        case CancelRequested():
+            return fact.reason or "no reason given"
+        case RunClosed():
+            return _closed(fact)
+        case DeadlinePassed():
+            return "the deadline has passed"
+        case CapsulePacked():
+            return (
+                f"{count(fact.files, 'file')}, {fact.size:,} bytes, sha256 {fact.sha256[:12]}, signed {fact.public_key}"
+            )
+        case _:
+            return _of_task(fact)
+
+
+def _of_task(fact: Message) -> str:
+    match fact:
+        case Task():
+            return f"{_kind(fact)} for {fact.role}, attempt {fact.attempt}"
+        case TaskFailed():
+            return f"{fact.error}: {fact.reason}" + ("" if fact.retry else " (no other attempt)")
+        case ModelCalled():
+            tokens = f"{fact.input_tokens:,} + {fact.output_tokens:,} tokens"
+            return f"{fact.target}, {fact.prompt}, {tokens}, {dollars(fact.cost_usd)}, {fact.latency_ms / 1000:.1f} s"
+        case Outcome():
+            return _outcome(fact)
+        case _:
+            return _of_people(fact)
+
+
+def _of_people(fact: Message) -> str:
+    match fact:
+        case BallotOpened():
+            options = ", ".join(option.option for option in fact.options)
+            return f"{fact.question} ({options}; {count(len(fact.electorate), 'voter')}, quorum {fact.quorum})"
+        case VoteCast():
+            return (fact.choice or "abstains") + (f": {fact.rationale}" if fact.rationale else "")
+        case DecisionMade():
+            counts = ", ".join(f"{option} {votes}" for option, votes in fact.counts.items())
+            return f"{fact.option or 'undecided'} ({counts or 'no votes'})"
+        case GateOpened():
+            return f"waits: {fact.question}"
+        case ApprovalGiven():
+            return f"{fact.verdict.replace('_', ' ')} by {fact.by}" + (f": {fact.comment}" if fact.comment else "")
+        case _:
+            return _kind(fact)
+
+
+def _kind(fact: Message) -> str:
+    return str(getattr(fact, "kind", type(fact).__name__))
+
+
+def _outcome(fact: Outcome) -> str:
+    files = count(len(fact.files), "file")
+    match fact:
+        case ProjectPlanned():
+            return f"{fact.requirements.title}: {count(len(fact.plan.tasks), 'task')}"
+        case DesignProposed():
+            return f"{count(len(fact.design.modules), 'module')}, {count(len(fact.design.endpoints), 'endpoint')}"
+        case ProjectRepaired():
+            return f"{files} changed" + (f": {fact.diagnosis}" if fact.diagnosis else "")
+        case TaskPerformed():
+            return fact.output or files
+        case _:
+            return _judged(fact) or files
+
+
+def _judged(fact: Outcome) -> str:
+    match fact:
+        case ProjectVerified():
+            return evidence_line(fact.evidence)
+        case ProjectReviewed():
+            blocking = sum(finding.severity == "blocking" for finding in fact.findings)
+            return f"{count(len(fact.findings), 'finding')}, {blocking} blocking"
+        case ProjectPacked():
+            return f"capsule {fact.capsule[:12]}, {fact.size:,} bytes"
+        case _:
+            return ""
+
+
+def evidence_line(evidence: Evidence) -> str:
+    """What the sandbox saw, in one line."""
+    if not evidence.passed:
+        why = evidence.reason or f"{evidence.failed} of {count(evidence.tests, 'test')} red"
+        return f"red: {why} ({evidence.level})"
+    coverage = "" if evidence.coverage is None else f", coverage {evidence.coverage:.0f} %"
+    return f"green: {count(evidence.tests, 'test')} passed{coverage} ({evidence.level})"
+
+
+def _closed(fact: RunClosed) -> str:
+    where = f", task {fact.failed_task}" if fact.failed_task else ""
+    errors = "; ".join(f"{error.field}: {error.message}" for error in fact.errors)
+    why = ": ".join(part for part in (fact.reason, errors) if part)
+    return f"{fact.status}{where}" + (f": {why}" if why else "")

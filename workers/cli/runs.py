@@ -1,0 +1,159 @@
+"""Commands that start, follow and stop runs: run, submit, watch, cancel."""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from contracts.v1.runs import CancelRequested, RunRequested
+from workers.cli.brokers import Broker, given_broker
+from workers.cli.complaints import INTERRUPTED, Misused
+from workers.cli.delivering import deliver
+from workers.cli.figures import short
+from workers.cli.following import Following, Shown
+from workers.cli.lines import JsonLines, Lines
+from workers.cli.local import running_fleet
+from workers.cli.loops import go
+from workers.cli.options import Idea, Json, Model, Nats, Out, RunId, RunName, Tenant
+from workers.cli.outside import Outside, note, outside_of, say
+from workers.cli.screen import Screen
+from workers.cli.sessions import Session, checked_out, checked_run, checked_tenant, connected, session
+from workers.cli.upfile import read_up
+from workers.cli.view import view_of
+
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded with the run.")]
+
+
+def run(
+    context: typer.Context, idea: Idea, out: Out = None, tenant: Tenant = "", run_id: RunId = "", model: Model = "",
+    json: Json = False, nats: Nats = "",
+) -> None:  # fmt: skip
+    """Build IDEA and watch it: on the fleet that is up, or on one of its own for the time of the run."""
+    outside = outside_of(context)
+    raise typer.Exit(go(_run(outside, idea, out, tenant, run_id, model, json, nats)))
+
+
+async def _run(
+    outside: Outside, idea: str, out: Path | None, tenant: str, run_id: str, model: str, json: bool, nats: str
+) -> int:
+    target = checked_out(out) if out is not None else None
+    request = _request(outside, idea, tenant, run_id, model)
+    async with _fleet_for(outside, nats, request.tenant) as (opened, own_fleet):
+        await _submit(opened, request, chosen=bool(run_id))
+        return await _follow(opened, request.run, json, own_fleet, target)
+
+
+def submit(
+    context: typer.Context, idea: Idea, tenant: Tenant = "", run_id: RunId = "", model: Model = "", json: Json = False,
+    nats: Nats = "",
+) -> None:  # fmt: skip
+    """Hand IDEA to the fleet and return at once; prints the run's id."""
+    go(_submitted(outside_of(context), idea, tenant, run_id, model, json, nats))
+
+
+async def _submitted(outside: Outside, idea: str, tenant: str, run_id: str, model: str, json: bool, nats: str) -> None:
+    request = _request(outside, idea, tenant, run_id, model)
+    async with session(outside, nats, request.tenant) as opened:
+        await _submit(opened, request, chosen=bool(run_id))
+        say(request.model_dump_json() if json else request.run)
+        note(f"watch it with `flotilla watch {request.run}{opened.options}`")
+
+
+def watch(context: typer.Context, run: RunName, tenant: Tenant = "", json: Json = False, nats: Nats = "") -> None:
+    """Follow RUN to its end; one that is over is shown from its beginning."""
+    raise typer.Exit(go(_watch(outside_of(context), run, tenant, json, nats)))
+
+
+async def _watch(outside: Outside, run: str, tenant: str, json: bool, nats: str) -> int:
+    checked_run(run)
+    async with session(outside, nats, tenant) as opened:
+        await opened.entries(run)
+        return await _follow(opened, run, json)
+
+
+def cancel(context: typer.Context, run: RunName, reason: Reason = "", tenant: Tenant = "", nats: Nats = "") -> None:
+    """Ask that RUN stops; what it has made so far stays in the log."""
+    go(_cancel(outside_of(context), run, reason, tenant, nats))
+
+
+async def _cancel(outside: Outside, run: str, reason: str, tenant: str, nats: str) -> None:
+    checked_run(run)
+    async with session(outside, nats, tenant) as opened:
+        view = view_of(await opened.entries(run))
+        if view.is_over:
+            say(f"run {run} is over already: {view.state}")
+            return
+        wish = CancelRequested(tenant=opened.tenant, run=run, reason=reason, requested_by="flotilla")
+        said = await opened.bus.log.say(wish)
+        say(f"run {run}: cancel asked for" if said.news else f"run {run}: somebody has asked for a cancel already")
+
+
+def _request(outside: Outside, idea: str, tenant: str, run_id: str, model: str) -> RunRequested:
+    settings = outside.settings()
+    whose, name = checked_tenant(tenant or settings.tenant), checked_run(run_id or outside.new_run())
+    try:
+        return RunRequested(tenant=whose, run=name, idea=idea, model=model, requested_by="flotilla")
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)[0]
+        raise Misused(f"{'.'.join(str(part) for part in wrong['loc'])}: {short(wrong['msg'], 200)}") from None
+
+
+async def _submit(opened: Session, request: RunRequested, chosen: bool) -> None:
+    """Say the request. Names made up here are new, so one that is taken is our own after a lost acknowledgement."""
+    taken = bool(await opened.bus.log.history(request.tenant, request.run))
+    if taken or (not (await opened.bus.log.say(request)).news and chosen):
+        raise Misused(
+            f"run {request.run} exists already; watch it with `flotilla watch {request.run}{opened.options}` "
+            "or choose another --run-id"
+        )
+
+
+@asynccontextmanager
+async def _fleet_for(outside: Outside, nats: str, tenant: str) -> AsyncIterator[tuple[Session, bool]]:
+    """A connection to the broker that was named, or to one of our own with a fleet; and whether it is our own."""
+    settings = outside.settings()
+    broker = given_broker(nats, settings, read_up(outside.state_dir, outside.alive))
+    if broker is not None:
+        note(f"broker {broker}")
+        async with connected(outside, broker, tenant, settings) as opened:
+            yield opened, False
+        return
+    async with outside.fleet.server(None) as server:
+        broker = Broker(server.url, "embedded, with a fleet of its own for this run")
+        note(f"broker {broker}")
+        own = settings.model_copy(update={"nats_url": server.url, "log_level": "error", "http_port": 0})
+        await outside.fleet.provision(own)
+        async with running_fleet(outside, own, outside.fleet.names), connected(outside, broker, tenant, own) as opened:
+            yield opened, True
+
+
+async def _follow(opened: Session, run: str, json: bool, own_fleet: bool = False, out: Path | None = None) -> int:
+    """Show a run to its end and deliver it; returns the exit code."""
+    outside, tenant, prefix = opened.outside, opened.tenant, opened.settings.prefix
+    shown = _shown(opened, run, json)
+    following = Following(outside, opened.bus.log, tenant, run, prefix, shown, own_fleet)
+    ended, view = await following.follow(), following.view
+    if ended != "over":
+        return INTERRUPTED
+    if view.state != "completed":
+        return 1
+    if out is not None:
+        _tell(await deliver(opened, run, view, out), json)
+    return 0
+
+
+def _shown(opened: Session, run: str, json: bool) -> Shown:
+    console = opened.outside.console()
+    if json:
+        return JsonLines(opened.tenant, run, say)
+    if console.is_terminal and not console.is_dumb_terminal:
+        return Screen(run, console, opened.options)
+    return Lines(run, say, opened.options)
+
+
+def _tell(lines: Sequence[str], json: bool) -> None:
+    for line in lines:
+        (note if json else say)(line)

@@ -1,0 +1,179 @@
+"""A run on the terminal while it happens: head, task graph, ballots, foot.
+
+`picture` is a pure function of the view, the time and the size of the terminal; `Screen` keeps it up to date.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from workers.cli.ending import elapsed, ending, silence, spending
+from workers.cli.entries import Entry
+from workers.cli.figures import count, plain, seconds, short
+from workers.cli.graph import Branch, tree
+from workers.cli.taskview import State, TaskView
+from workers.cli.view import BallotView, GateView, RunView
+
+STATES: dict[State, tuple[str, str]] = {
+    "waiting": ("·", "dim"),
+    "ready": ("○", "default"),
+    "running": ("●", "bold cyan"),
+    "repairing": ("●", "bold yellow"),
+    "done": ("✓", "green"),
+    "failed": ("✗", "red"),
+    "stopped": ("–", "dim"),
+}
+"""A mark and a style for each state; the word stands beside it, so that no meaning hangs on colour alone."""
+
+RUN_STYLES = {"completed": "bold green", "failed": "bold red", "refused": "bold red", "cancelled": "bold yellow"}
+WIDE, MIDDLE = 100, 76
+ROOM_AROUND = 9
+"""Lines that head, ballots, foot and the shell's prompt take besides the tasks."""
+
+
+class Size(NamedTuple):
+    """Columns and lines of the terminal."""
+
+    width: int
+    height: int
+
+
+def picture(run: str, view: RunView, now: datetime, size: Size) -> RenderableType:
+    """The whole picture of a run, no wider and no higher than the terminal."""
+    parts: list[RenderableType] = [_head(run, view, size.width), Text()]
+    if view.tasks:
+        parts += [_tasks(view, now, size), Text()]
+    parts += [_ballot(ballot, size.width) for ballot in view.ballots[-2:]]
+    parts += [_gate(gate, size.width) for gate in view.gates if not gate.verdict][-1:]
+    if hint := silence(view, now):
+        parts.append(Text(short(hint, size.width), "yellow", no_wrap=True))
+    parts.append(_foot(view, now, size.width))
+    return Group(*parts)
+
+
+def _head(run: str, view: RunView, width: int) -> RenderableType:
+    name = Text.assemble((run, "bold"), "  ", (view.state, RUN_STYLES.get(view.state, "cyan")), no_wrap=True)
+    return Group(name, Text(short(view.idea, width) or "waiting for the first fact", "dim", no_wrap=True))
+
+
+def _tasks(view: RunView, now: datetime, size: Size) -> RenderableType:
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", width=size.width)
+    table.add_column("task", no_wrap=True, overflow="ellipsis", ratio=3)
+    if size.width >= MIDDLE:
+        table.add_column("role", no_wrap=True, overflow="ellipsis", ratio=2)
+    table.add_column("state", no_wrap=True, width=11)
+    table.add_column("try", justify="right", no_wrap=True, width=3)
+    table.add_column("time", justify="right", no_wrap=True, width=11 if size.width >= MIDDLE else 9)
+    table.add_column("calls", justify="right", no_wrap=True, width=5)
+    if size.width >= WIDE:
+        table.add_column("", no_wrap=True, overflow="ellipsis", ratio=3)
+    known = {task.task: task for task in view.tasks}
+    branches = tree({task.task: task.needs for task in view.tasks})
+    shown, hidden = fitted([(branch, known[branch.task]) for branch in branches], size.height - ROOM_AROUND)
+    for branch, task in shown:
+        table.add_row(*_row(branch, task, now, size.width))
+    if hidden:
+        table.add_row(Text(f"… {count(hidden, 'more task')}", "dim"))
+    return table
+
+
+def _row(branch: Branch, task: TaskView, now: datetime, width: int) -> list[Text]:
+    mark, style = STATES[task.state]
+    took = task.took(now)
+    cells = [
+        Text.assemble((branch.rails, "dim"), (task.task, style if task.state in ("running", "repairing") else "")),
+        Text(f"{mark} {task.state}", style),
+        Text(str(task.attempt or ""), "yellow" if task.attempt > 1 else ""),
+        Text("" if took is None else seconds(took)),
+        Text(str(task.calls or "")),
+    ]
+    if width >= MIDDLE:
+        cells.insert(1, Text(task.role, "dim"))
+    if width >= WIDE:
+        cells.append(Text(_remark(branch, task), "dim"))
+    return cells
+
+
+def _remark(branch: Branch, task: TaskView) -> str:
+    """A note on how it went, else who works on it, else what it waits for."""
+    if task.note:
+        return plain(task.note)
+    if task.attempt:
+        return " · ".join(part for part in (task.model, count(task.files, "file") if task.files else "") if part)
+    return f"needs {', '.join(branch.joins)}" if branch.joins else ""
+
+
+def fitted(rows: Sequence[tuple[Branch, TaskView]], room: int) -> tuple[Sequence[tuple[Branch, TaskView]], int]:
+    """The rows that fit into `room` lines, and how many are left out: what is done goes first, what waits next."""
+    left_out = len(rows) - max(3, room)
+    if left_out <= 0:
+        return rows, 0
+    left_out += 1  # the line that says how many are hidden
+    by_interest = sorted(range(len(rows)), key=lambda place: (_interest(rows[place][1].state), place))
+    gone = set(by_interest[:left_out])
+    return [row for place, row in enumerate(rows) if place not in gone], left_out
+
+
+def _interest(state: State) -> int:
+    return {"done": 0, "stopped": 1, "waiting": 1, "ready": 2}.get(state, 3)
+
+
+def _ballot(ballot: BallotView, width: int) -> Text:
+    votes = ", ".join(f"{option} {number}" for option, number in ballot.votes)
+    cast = sum(number for _, number in ballot.votes) + ballot.abstained
+    outcome = f" → {ballot.decision}" if ballot.decision else ""
+    said = f"vote {ballot.ballot}: {votes} ({cast} of {ballot.electorate}){outcome}"
+    return Text(short(said, width), "" if ballot.decision else "cyan", no_wrap=True)
+
+
+def _gate(gate: GateView, width: int) -> Text:
+    return Text(short(f"waits at gate {gate.gate}: {gate.question}", width), "bold yellow", no_wrap=True)
+
+
+def _foot(view: RunView, now: datetime, width: int) -> Text:
+    done = sum(task.state == "done" for task in view.tasks)
+    parts = [elapsed(view, now), f"{done} of {count(len(view.tasks), 'task')} done", spending(view)]
+    if view.spoiled:
+        parts.append(f"{count(len(view.spoiled), 'fact')} spoiled")
+    return Text(short(" · ".join(parts), width), "dim", no_wrap=True)
+
+
+class Screen:
+    """Shows the picture and keeps it up to date; leaves the last one on the terminal, with the ending below."""
+
+    def __init__(self, run: str, console: Console, options: str = "") -> None:
+        self._run, self._console, self._options = run, console, options
+        self._live: Live | None = None
+
+    def see(self, entry: Entry, view: Callable[[], RunView]) -> None:
+        """A fact came in; the next tick shows it."""
+
+    def tick(self, view: RunView, now: datetime) -> None:
+        """Show the view as of now."""
+        if self._live is None:
+            self._live = Live(console=self._console, auto_refresh=False)
+            self._live.start()
+        size = Size(self._console.width, self._console.height)
+        self._live.update(picture(self._run, view, now, size), refresh=True)
+
+    def pause(self) -> None:
+        """Leave the picture as it is; the next tick begins another one below."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def end(self, view: RunView) -> None:
+        """Show the last state and, if the run is over, its last lines."""
+        if view.began is not None:
+            self.tick(view, view.ended or view.began)
+        self.pause()
+        if view.is_over:
+            self._console.print()
+            for place, text in enumerate(ending(self._run, view, self._options)):
+                style = RUN_STYLES.get(view.state, "") if place == 0 else ""
+                self._console.print(Text(text, style), soft_wrap=True)

@@ -1,0 +1,180 @@
+"""A run as it looks from outside: a pure fold of its facts.
+
+`view_of` knows no clock and no order of arrival: facts are put in the order of the log, each counts once,
+and times are those at which the log stored them. `now` comes in where something is still going on.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Literal, TypeVar
+
+from contracts.message import Message
+from contracts.v1.approvals import ApprovalGiven, GateOpened
+from contracts.v1.ballots import BallotOpened, DecisionMade, VoteCast
+from contracts.v1.capsules import CapsulePacked
+from contracts.v1.journal import ModelCalled
+from contracts.v1.projects import Evidence
+from contracts.v1.runs import CancelRequested, FieldError, RunClosed, RunRequested, Spent, Status
+from contracts.v1.tasks import ProjectVerified
+from workers.cli.entries import Entry, ordered
+from workers.cli.planned import needs_of, planned_tasks
+from workers.cli.taskview import TaskView, facts_by_task, planned_state, seen
+
+M = TypeVar("M", bound=Message)
+
+RunState = Literal["unknown", "running", "cancelling"] | Status
+"""`unknown` until a request or a task is seen."""
+
+
+@dataclass(frozen=True)
+class BallotView:
+    """A ballot with the votes so far. `decision` is the option, or `undecided`; empty while it is open."""
+
+    ballot: str
+    question: str
+    electorate: int
+    votes: tuple[tuple[str, int], ...] = ()
+    abstained: int = 0
+    decision: str = ""
+
+
+@dataclass(frozen=True)
+class GateView:
+    """A point where the run waits, and the answer once it is there."""
+
+    gate: str
+    question: str
+    verdict: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True)
+class RunView:
+    """What is known of a run. `spoiled` holds (name, reason) of facts that do not decode."""
+
+    state: RunState = "unknown"
+    idea: str = ""
+    tasks: tuple[TaskView, ...] = ()
+    ballots: tuple[BallotView, ...] = ()
+    gates: tuple[GateView, ...] = ()
+    spent: Spent = field(default_factory=Spent)
+    evidence: Evidence | None = None
+    evidence_at: str = ""
+    capsule: CapsulePacked | None = None
+    began: datetime | None = None
+    ended: datetime | None = None
+    reason: str = ""
+    failed_task: str | None = None
+    errors: tuple[FieldError, ...] = ()
+    spoiled: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run has ended."""
+        return self.ended is not None
+
+    def elapsed(self, now: datetime) -> timedelta:
+        """From the first fact to the end, or to `now`."""
+        return timedelta() if self.began is None else max(timedelta(), (self.ended or now) - self.began)
+
+
+def view_of(entries: Iterable[Entry]) -> RunView:
+    """The fold. Spoiled facts are listed and otherwise count only where their name alone says something."""
+    facts = ordered(entries)
+    request, closing = _first(facts, RunRequested), _first(facts, RunClosed)
+    closed = _closing(facts)
+    return RunView(
+        state=_state(facts, closing, closed is not None),
+        idea=request.idea if request else "",
+        tasks=_tasks(facts, closed.at if closed else None),
+        ballots=_ballots(facts),
+        gates=_gates(facts),
+        spent=_spent(facts),
+        evidence=(closing.evidence if closing else None) or _evidence(facts),
+        evidence_at=closing.evidence_at if closing else "",
+        capsule=_first(facts, CapsulePacked),
+        began=facts[0].at if facts else None,
+        ended=closed.at if closed else None,
+        reason=closing.reason if closing else (f"run.closed is spoiled: {closed.spoiled}" if closed else ""),
+        failed_task=closing.failed_task if closing else None,
+        errors=closing.errors if closing else (),
+        spoiled=tuple((entry.name, entry.spoiled) for entry in facts if entry.message is None),
+    )
+
+
+def _said(facts: Sequence[Entry], kind: type[M]) -> list[M]:
+    return [entry.message for entry in facts if isinstance(entry.message, kind)]
+
+
+def _first(facts: Sequence[Entry], kind: type[M]) -> M | None:
+    return next(iter(_said(facts, kind)), None)
+
+
+def _closing(facts: Sequence[Entry]) -> Entry | None:
+    """The fact that ended the run; a spoiled one ends it as well, because its name is used up."""
+    return next((entry for entry in facts if entry.name == "run.closed"), None)
+
+
+def _state(facts: Sequence[Entry], closing: RunClosed | None, closed: bool) -> RunState:
+    if closed:
+        return closing.status if closing else "failed"
+    if _first(facts, CancelRequested):
+        return "cancelling"
+    return "running" if facts else "unknown"
+
+
+def _tasks(facts: Sequence[Entry], closed: datetime | None) -> tuple[TaskView, ...]:
+    planned, asked = planned_tasks(facts), facts_by_task(facts)
+    needs = needs_of(facts, planned)
+    known = {task: seen(task, about, needs[task], closed) for task, about in asked.items()}
+    states = {task: view.state for task, view in known.items()}
+    return tuple(
+        known.get(task)
+        or TaskView(task, planned[task].role, planned_state(needs[task], states, closed is not None), needs[task])
+        for task in needs
+    )
+
+
+def _ballots(facts: Sequence[Entry]) -> tuple[BallotView, ...]:
+    decisions = {decision.ballot: decision for decision in _said(facts, DecisionMade)}
+    return tuple(_ballot(ballot, facts, decisions.get(ballot.ballot)) for ballot in _said(facts, BallotOpened))
+
+
+def _ballot(ballot: BallotOpened, facts: Sequence[Entry], decision: DecisionMade | None) -> BallotView:
+    choices = [vote.choice for vote in _said(facts, VoteCast) if vote.ballot == ballot.ballot]
+    return BallotView(
+        ballot=ballot.ballot,
+        question=ballot.question,
+        electorate=len(ballot.electorate),
+        votes=tuple((option.option, choices.count(option.option)) for option in ballot.options),
+        abstained=choices.count(None),
+        decision=(decision.option or "undecided") if decision else "",
+    )
+
+
+def _gates(facts: Sequence[Entry]) -> tuple[GateView, ...]:
+    answers = {answer.gate: answer for answer in _said(facts, ApprovalGiven)}
+    return tuple(
+        GateView(gate.gate, gate.question, answer.verdict, answer.by)
+        if (answer := answers.get(gate.gate))
+        else GateView(gate.gate, gate.question)
+        for gate in _said(facts, GateOpened)
+    )
+
+
+def _spent(facts: Sequence[Entry]) -> Spent:
+    """The sum of the journal; unknown cost as soon as the price of one call is unknown."""
+    calls = _said(facts, ModelCalled)
+    costs = [call.cost_usd for call in calls if call.cost_usd is not None]
+    return Spent(
+        calls=len(calls),
+        input_tokens=sum(call.input_tokens for call in calls),
+        output_tokens=sum(call.output_tokens for call in calls),
+        cost_usd=sum(costs) if len(costs) == len(calls) else None,
+    )
+
+
+def _evidence(facts: Sequence[Entry]) -> Evidence | None:
+    found = _said(facts, ProjectVerified)
+    return found[-1].evidence if found else None
