@@ -73,7 +73,7 @@ def subject_of(message: Message, prefix: str = PREFIX) -> str:
 def parse(subject: str, prefix: str = PREFIX) -> Address:
     """Take a subject apart; raises `NotASubject` when it is outside of the grammar."""
     if not subject.startswith(prefix + "."):
-        raise NotASubject(f"{subject!r} does not begin with {prefix!r}")
+        raise NotASubject(f"{subject!r} does not begin with {prefix + '.'!r}")
     tokens = subject[len(prefix) + 1 :].split(".")
     for token in tokens:
         if not is_token(token):

@@ -1,0 +1,18 @@
+"""The recorded payloads, by kind."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+GOLDEN = Path(__file__).parent / "golden"
+
+
+@pytest.fixture(scope="session")
+def goldens():
+    """(subject, payload) of every recorded message, by version folder and kind, e.g. `v1/vote_cast`."""
+    found = {}
+    for path in sorted(GOLDEN.glob("*/*.json")):
+        golden = json.loads(path.read_text(encoding="utf-8"))
+        found[f"{path.parent.name}/{path.stem}"] = (golden["subject"], golden["payload"])
+    return found
