@@ -39,12 +39,12 @@ def identity_of(cls: type[BaseModel]) -> tuple[str, ...]:
     return ("tenant", "run", *NOUNS[cls.noun]) if issubclass(cls, Message) else ()
 
 
-def subject_template(cls: type[BaseModel]) -> str:
+def subject_template(cls: type[BaseModel], prefix: str = PREFIX) -> str:
     """The subject with the fields of the message in braces, e.g. `flotilla.{tenant}.{run}.result.{task}`."""
     if not issubclass(cls, Message):
-        return f"{PREFIX}-dead.{{worker}}"
+        return f"{prefix}-dead.{{worker}}"
     names = (f"{{{field}}}" for field in NOUNS[cls.noun])
-    return ".".join((PREFIX, "{tenant}", "{run}", cls.noun, *names))
+    return ".".join((prefix, "{tenant}", "{run}", cls.noun, *names))
 
 
 def as_published(cls: type[BaseModel], schema: dict[str, Any]) -> dict[str, Any]:
