@@ -4,6 +4,7 @@ import nkeys
 import pytest
 
 from workers.packager.signing import BadKey, Signer, check_signature, configured_signer, new_seed, seed_in
+from workers.runtime.settings import Settings
 
 SEED = b"SUAEL6GG2L2HIF7DUGZJGMRUFKXELGGYFMHF76UO2AYBG3K4YLWR3FKC2Q"
 DIGEST = "ab" * 32
@@ -86,20 +87,15 @@ def test_a_new_seed_is_never_the_same():
 
 
 @pytest.mark.parametrize("given", ["seed", "file", "both"])
-def test_the_settings_say_the_key(monkeypatch, tmp_path, given):
+def test_the_settings_say_the_key(tmp_path, given):
     (tmp_path / "seed").write_bytes((SEED if given == "file" else new_seed()) + b"\n")
-    if given != "file":
-        monkeypatch.setenv("FLOTILLA_SIGNING_SEED", SEED.decode())
-    if given != "seed":
-        monkeypatch.setenv("FLOTILLA_SIGNING_SEED_FILE", str(tmp_path / "seed"))
-    configured_signer.cache_clear()
-    assert configured_signer().public_key == Signer(SEED).public_key
-    configured_signer.cache_clear()
+    settings = Settings(
+        signing_seed=None if given == "file" else SEED.decode(),
+        signing_seed_file=None if given == "seed" else tmp_path / "seed",
+    )
+    assert configured_signer(settings).public_key == Signer(SEED).public_key
 
 
-def test_without_a_configured_seed_a_process_keeps_one_key(monkeypatch):
-    monkeypatch.delenv("FLOTILLA_SIGNING_SEED", raising=False)
-    monkeypatch.delenv("FLOTILLA_SIGNING_SEED_FILE", raising=False)
-    configured_signer.cache_clear()
-    assert configured_signer().public_key == configured_signer().public_key
-    configured_signer.cache_clear()
+def test_without_a_configured_seed_a_process_keeps_one_key():
+    first = configured_signer(Settings(signing_seed=None, signing_seed_file=None))
+    assert configured_signer(Settings(signing_seed=None, signing_seed_file=None)) is first

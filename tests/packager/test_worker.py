@@ -8,14 +8,16 @@ from contracts.codec import encode
 from contracts.subjects import subject_of
 from contracts.v1.capsules import CapsulePacked
 from contracts.v1.tasks import PackProject, ProjectPacked
-from workers.packager.signing import Signer
+from workers.packager.signing import Signer, new_seed
 from workers.packager.unpack import unpack, verify
 from workers.packager.worker import pack_project, role
 from workers.runtime.errors import Impossible
 from workers.runtime.ports import ArtifactMissing, Said, Stored
+from workers.runtime.settings import Settings
 
 PREFIX = "fleet"
-SIGNER = Signer()
+SEED = new_seed()
+SIGNER = Signer(SEED)
 
 
 class Log:
@@ -53,10 +55,9 @@ class Artifacts(dict):
 class Tools:
     """What the packager uses of a toolkit."""
 
-    prefix = PREFIX
-
-    def __init__(self, task, log, artifacts):
+    def __init__(self, task, log, artifacts, seed):
         self.task, self.log, self.artifacts = task, log, artifacts
+        self.settings = Settings(prefix=PREFIX, signing_seed=seed.decode())
 
     async def load_bytes(self, refs):
         return {ref.path: await self.artifacts.get(ref.sha256) for ref in refs}
@@ -75,8 +76,8 @@ async def fleet(shelf, junit):
     return SimpleNamespace(log=Log(), artifacts=artifacts)
 
 
-async def packed_by(fleet, task, signer=SIGNER):
-    return await pack_project(task, Tools(task, fleet.log, fleet.artifacts), lambda: signer)
+async def packed_by(fleet, task, seed=SEED):
+    return await pack_project(task, Tools(task, fleet.log, fleet.artifacts, seed))
 
 
 def said_in(fleet):
@@ -105,7 +106,7 @@ async def test_a_redelivery_finds_its_capsule_and_reports_it_again(fleet, make_t
 
 async def test_a_zombie_with_another_key_finds_the_same_capsule_good(fleet, make_task):
     first = await packed_by(fleet, make_task())
-    later = await packed_by(fleet, make_task(attempt=2), Signer())
+    later = await packed_by(fleet, make_task(attempt=2), new_seed())
     assert (later.capsule, later.attempt) == (first.capsule, 2)
     assert said_in(fleet).public_key == SIGNER.public_key
 

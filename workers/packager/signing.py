@@ -43,9 +43,8 @@ class Signer:
 
 
 @cache
-def configured_signer() -> Signer:
+def configured_signer(settings: Settings) -> Signer:
     """The signer of the settings (`signing_seed` before `signing_seed_file`); else one of this process alone."""
-    settings = Settings()
     if settings.signing_seed is not None:
         return Signer(settings.signing_seed.get_secret_value().strip().encode())
     if settings.signing_seed_file is not None:

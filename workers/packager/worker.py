@@ -1,9 +1,8 @@
 """Packager: puts a project whose tests passed into a signed capsule."""
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+
+from faststream import FastStream
 
 from contracts.codec import ContractError, decode
 from contracts.subjects import subject_of
@@ -11,13 +10,14 @@ from contracts.v1.capsules import CapsulePacked
 from contracts.v1.tasks import PackProject, ProjectPacked
 from workers.packager.capsule import CapsuleRefused, pack
 from workers.packager.manifest import manifest_of
-from workers.packager.signing import Signer, configured_signer
+from workers.packager.signing import configured_signer
+from workers.runtime.bootstrap import role_app
 from workers.runtime.errors import Impossible
 from workers.runtime.role import Job, Role
 from workers.runtime.toolkit import Toolkit
 
 
-async def pack_project(task: PackProject, tools: Toolkit, signer: Callable[[], Signer]) -> ProjectPacked:
+async def pack_project(task: PackProject, tools: Toolkit) -> ProjectPacked:
     """Pack exactly the files that were tested, and say where the capsule is."""
     if not task.evidence.passed:
         raise Impossible("the tests of the project did not pass; only a project with green tests is packed")
@@ -27,7 +27,7 @@ async def pack_project(task: PackProject, tools: Toolkit, signer: Callable[[], S
         archive = await asyncio.to_thread(pack, files, manifest_of(task), junit)
     except CapsuleRefused as error:
         raise Impossible(str(error)) from error
-    sha256, key = await tools.artifacts.put(archive), signer()
+    sha256, key = await tools.artifacts.put(archive), configured_signer(tools.settings)
     named = task.model_dump(include={"tenant", "run", "task", "attempt"})
     signed = {"sha256": sha256, "signature": key.sign(sha256), "public_key": key.public_key}
     await _say(CapsulePacked(**named, **signed, size=len(archive), files=len(files)), tools)
@@ -38,10 +38,10 @@ async def _say(capsule: CapsulePacked, tools: Toolkit) -> None:
     """Say it; a delivery before this one may have said the same, but nobody may have said another."""
     if (await tools.log.say(capsule)).news:
         return
-    subject = subject_of(capsule, tools.prefix)
+    subject = subject_of(capsule, tools.settings.prefix)
     stored = await tools.log.find(subject)
     try:
-        said = decode(subject, stored.data, tools.prefix) if stored else None
+        said = decode(subject, stored.data, tools.settings.prefix) if stored else None
     except ContractError as error:
         raise Impossible(f"what is stored as {subject} is no capsule: {error}") from error
     if not isinstance(said, CapsulePacked) or said.sha256 != capsule.sha256:
@@ -49,14 +49,12 @@ async def _say(capsule: CapsulePacked, tools: Toolkit) -> None:
 
 
 role = Role(
-    "packager",
-    "puts the tested files into a signed capsule",
-    (Job(PackProject, partial(pack_project, signer=configured_signer)),),
+    name="packager",
+    purpose="Puts the tested files into a signed capsule.",
+    jobs=(Job(PackProject, pack_project),),
 )
 
 
-def app() -> Any:
-    """The worker as an application."""
-    from workers.runtime.bootstrap import role_app  # noqa: PLC0415
-
+def app() -> FastStream:
+    """The worker's application."""
     return role_app(role)
