@@ -10,6 +10,7 @@ from typing import Any
 import nats
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, NoServersError
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext, api
@@ -26,6 +27,8 @@ from workers.runtime.topology import LOG, timers_subject
 
 PAGE = 1_000
 READ_TIMEOUT_S = 5.0
+FOLLOW_HEARTBEAT_S = 1.0
+"""A follower whose broker was killed starts anew after two to four of these."""
 
 
 class JetStreamLog(Log):
@@ -69,7 +72,11 @@ class JetStreamLog(Log):
         js = self._client.jetstream()
         start = api.ConsumerConfig(deliver_policy=api.DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=after + 1)
         subscription = await js.subscribe(
-            run_filter(tenant, run, self._prefix), stream=LOG, ordered_consumer=True, config=start
+            run_filter(tenant, run, self._prefix),
+            stream=LOG,
+            ordered_consumer=True,
+            config=start,
+            idle_heartbeat=FOLLOW_HEARTBEAT_S,
         )
         try:
             async for msg in subscription.messages:
@@ -82,22 +89,27 @@ class JetStreamLog(Log):
     async def _page(self, request: dict[str, Any]) -> tuple[list[Stored], bool]:
         """One page of direct gets (ADR-31) and whether more is pending."""
         inbox = self._client.new_inbox()
-        subscription = await self._client.subscribe(inbox)
-        found: list[Stored] = []
         try:
-            await self._client.publish(f"$JS.API.DIRECT.GET.{LOG}", json.dumps(request).encode(), reply=inbox)
-            while True:
-                msg = await subscription.next_msg(READ_TIMEOUT_S)
-                headers = msg.headers or {}
-                if (status := headers.get("Status")) is not None:
-                    return found, _more(status, headers)
-                found.append(_stored(msg, headers))
-                if "batch" not in request:
-                    return found, False
+            subscription = await self._client.subscribe(inbox)
+            try:
+                await self._client.publish(f"$JS.API.DIRECT.GET.{LOG}", json.dumps(request).encode(), reply=inbox)
+                return await _answers(subscription, many="batch" in request)
+            finally:
+                await subscription.unsubscribe()
         except (TimeoutError, NatsError) as error:
             raise BusUnavailable(f"the log could not be read: {error or 'no answer in time'}") from error
-        finally:
-            await subscription.unsubscribe()
+
+
+async def _answers(subscription: Subscription, many: bool) -> tuple[list[Stored], bool]:
+    found: list[Stored] = []
+    while True:
+        msg = await subscription.next_msg(READ_TIMEOUT_S)
+        headers = msg.headers or {}
+        if (status := headers.get("Status")) is not None:
+            return found, _more(status, headers)
+        found.append(_stored(msg, headers))
+        if not many:
+            return found, False
 
 
 def _more(status: str, headers: dict[str, str]) -> bool:
@@ -176,6 +188,7 @@ async def connect(settings: Settings, name: str = "client") -> AsyncIterator[Bus
         client = await nats.connect(servers(settings), allow_reconnect=True, error_cb=_quiet, **_first_try(options))
     except (NoServersError, OSError, TimeoutError, NatsError) as error:
         raise BusUnavailable(f"no broker answers at {settings.nats_url}: {error}") from error
+    client.options["max_reconnect_attempts"] = options["max_reconnect_attempts"]
     try:
         yield await bus_on(client, settings)
     finally:
