@@ -15,14 +15,16 @@ from contracts.message import Message
 from contracts.subjects import address_of
 from contracts.v1.failures import TaskFailed
 from contracts.v1.runs import FieldError, RunClosed, RunRequested
-from contracts.v1.timers import DeadlinePassed
+from contracts.v1.tasks import Outcome
 from workers.orchestrator import plans
 from workers.orchestrator.pipeline import Ending, next_of_project
 from workers.orchestrator.policy import Policy
-from workers.orchestrator.run import Run, fold
-from workers.orchestrator.steps import Step, own_steps
+from workers.orchestrator.run import Run
+from workers.orchestrator.steps import Step, is_done, own_steps
 
 RUN_DEADLINE = "run"
+LONGEST_REASON = 20_000
+LATE = "the run's deadline has passed; ask again with a longer deadline_s"
 
 
 class SetTimer(NamedTuple):
@@ -34,7 +36,11 @@ class SetTimer(NamedTuple):
 
 @dataclass(frozen=True)
 class Decision:
-    """Timers are set before the messages are said, so that no command is ever out without its deadline."""
+    """Timers are set before the messages are said, so that no command is ever out without its deadline.
+
+    The messages may be said in any order, all at once. A failure is said without what follows from it, because
+    the log may have taken another one of that name; what follows is decided when the failure is back.
+    """
 
     timers: tuple[SetTimer, ...] = ()
     messages: tuple[Message, ...] = ()
@@ -48,69 +54,88 @@ def decide(run: Run, policy: Policy) -> Decision:
     request = run.request
     if request is None or run.is_closed:
         return NOTHING
-    if run.cancel is not None:
-        return _close(run, Ending("cancelled", reason=run.cancel.reason or "a cancel was asked for"))
-    if run.fact(f"timer.{RUN_DEADLINE}", DeadlinePassed):
-        return _close(run, Ending("failed", reason="the run's deadline has passed; ask again with a longer deadline_s"))
-    if request.plan is not None and (wrong := plans.objections_to_own(request.plan, policy)):
+    if (why := run.cancel_wanted) is not None:
+        return _close(run, Ending("cancelled", why))
+    if run.passed(RUN_DEADLINE):
+        return _close(run, Ending("failed", LATE))
+    if request.plan is not None and (wrong := _objections(run, request, policy)):
         return _refuse(run, wrong)
     wanted = next_of_project(run, request, policy) if request.plan is None else _next_of_own(run, request)
     return _close(run, wanted) if isinstance(wanted, Ending) else _ask_all(run, request, wanted, policy)
 
 
+def _objections(run: Run, request: RunRequested, policy: Policy) -> tuple[plans.Objection, ...]:
+    plan = request.plan
+    return run.derived("objections", (plan, policy), lambda: plans.objections_to_own(plan, policy) if plan else ())
+
+
 def _next_of_own(run: Run, request: RunRequested) -> list[Step] | Ending:
-    assert request.plan is not None
-    missing = [step for step in own_steps(run, request, request.plan) if not run.has_result(step.name)]
-    return missing or Ending("completed", reason=f"all {len(request.plan.tasks)} tasks are done")
+    plan = request.plan
+    steps = run.derived("steps", (request,), lambda: own_steps(request, plan) if plan else [])
+    missing = [step for step in steps if not is_done(run, step)]
+    return missing or Ending("completed", reason=f"all {len(steps)} tasks are done")
 
 
 def _ask_all(run: Run, request: RunRequested, steps: list[Step], policy: Policy) -> Decision:
+    """Ask for every step whose needs are met; a step that has a result all the same has one of the wrong kind."""
+    for step in steps:
+        if (found := run.result(step.name, Outcome)) is not None:
+            return _close(run, _mistaken(run, step, found))
     timers: list[SetTimer] = []
     messages: list[Message] = []
-    if not any(name.startswith("task.") for name in run.facts):
+    if not any(name.startswith("task.") for names in (run.facts, run.spoiled) for name in names):
         timers.append(SetTimer(RUN_DEADLINE, request.deadline_s or policy.run_deadline_s))
     for step in steps:
         if not all(run.has_result(need) for need in step.needs):
             continue
         asked = _ask(run, step, policy)
-        if isinstance(asked, Ending):
-            return _close(run, asked)
+        if asked.ending is not None:
+            return _close(run, asked.ending)
         timers += asked.timers
         messages += asked.messages
     return Decision(tuple(timers), tuple(messages))
 
 
-def _ask(run: Run, step: Step, policy: Policy) -> Decision | Ending:
-    """The next attempt at a step, with the failure of the one before if its deadline has passed."""
-    failures = run.failures(step.name)
+class _Asked(NamedTuple):
+    timers: tuple[SetTimer, ...] = ()
+    messages: tuple[Message, ...] = ()
+    ending: Ending | None = None
+
+
+def _ask(run: Run, step: Step, policy: Policy) -> _Asked:
+    """The next attempt at a step, or its end, or the failure of an attempt that nobody else will report."""
+    *burnt, name = run.names(step.name)
+    if len(burnt) >= policy.max_attempts:
+        return _Asked(ending=_spoiled(step, burnt))
+    failures = run.failures(step.name, step.role)
     if failures and (not failures[-1].retry or len(failures) >= policy.max_attempts):
-        return _failed(step, failures)
-    name, attempt = run.current(step.name), len(failures) + 1
-    timer = f"task-{name}-{attempt}"
-    if run.fact(f"timer.{timer}", DeadlinePassed):
-        late = _late(run, step, name, attempt)
-        after = _ask(fold(run, [late]), step, policy)
-        return after if isinstance(after, Ending) else Decision(after.timers, (late, *after.messages))
-    if run.knows(f"task.{step.role}.{name}.{attempt}"):
-        return NOTHING
-    command = step.command()
+        return _Asked(ending=_failed(step, failures))
+    attempt = len(failures) + 1
+    if (lost := _lost(run, step, name, attempt)) is not None:
+        return _Asked(messages=(lost,))
+    if f"task.{step.role}.{name}.{attempt}" in run.facts:
+        return _Asked()
+    command = step.command(run)
     if (name, attempt) != (command.task, command.attempt):
         command = command.model_copy(update={"task": name, "attempt": attempt})
-    timers = (SetTimer(timer, step.deadline_s),) if step.deadline_s else ()
-    return Decision(timers, (command,))
+    timers = (SetTimer(_timer(name, attempt), step.deadline_s),) if step.deadline_s else ()
+    return _Asked(timers, (command,))
 
 
-def _late(run: Run, step: Step, name: str, attempt: int) -> TaskFailed:
-    return TaskFailed(
-        tenant=run.tenant,
-        run=run.run,
-        role=step.role,
-        task=name,
-        attempt=attempt,
-        error="deadline",
-        retry=True,
-        reason=f"no result after {step.deadline_s} s; is a worker for {step.role} running?",
-    )
+def _timer(name: str, attempt: int) -> str:
+    return f"task-{name}-{attempt}"
+
+
+def _lost(run: Run, step: Step, name: str, attempt: int) -> TaskFailed | None:
+    """The failure of an attempt whose deadline has passed, or whose command no worker can read."""
+    if run.passed(_timer(name, attempt)):
+        waited = f"after {step.deadline_s} s" if step.deadline_s else "when its deadline passed"
+        reason = f"no result {waited}; is a worker for {step.role} running?"
+        return run.failure(name, step.role, attempt, "deadline", reason)
+    command = f"task.{step.role}.{name}.{attempt}"
+    if command in run.spoiled:
+        return run.failure(name, step.role, attempt, "spoiled", f"the stored command {command} does not validate")
+    return None
 
 
 def _failed(step: Step, failures: list[TaskFailed]) -> Ending:
@@ -120,12 +145,23 @@ def _failed(step: Step, failures: list[TaskFailed]) -> Ending:
     return Ending("failed", reason, failed_task=step.name, evidence_at=f"failure.{last.task}.{last.attempt}")
 
 
+def _spoiled(step: Step, burnt: list[str]) -> Ending:
+    reason = f"task {step.name} ({step.role}): {len(burnt)} stored results in a row do not validate"
+    return Ending("failed", reason, failed_task=step.name, evidence_at=f"result.{burnt[-1]}")
+
+
+def _mistaken(run: Run, step: Step, found: Outcome) -> Ending:
+    said, wanted = type(found).__name__, step.report.__name__
+    reason = f"task {step.name} ({step.role}) reported a {said}; only a {wanted} can be its result"
+    return Ending("failed", reason, failed_task=step.name, evidence_at=f"result.{run.current(step.name)}")
+
+
 def _close(run: Run, ending: Ending) -> Decision:
     closed = RunClosed(
         tenant=run.tenant,
         run=run.run,
         status=ending.status,
-        reason=ending.reason[:20_000],
+        reason=ending.reason[:LONGEST_REASON],
         failed_task=ending.failed_task,
         evidence=ending.evidence,
         evidence_at=ending.evidence_at,
@@ -135,10 +171,10 @@ def _close(run: Run, ending: Ending) -> Decision:
     return Decision(messages=(closed,))
 
 
-def _refuse(run: Run, wrong: tuple[str, ...]) -> Decision:
-    errors = tuple(FieldError(field="plan", message=text) for text in wrong)
-    reason = "the request's plan can't be carried out: " + "; ".join(wrong)
-    closed = RunClosed(tenant=run.tenant, run=run.run, status="refused", reason=reason[:20_000], errors=errors)
+def _refuse(run: Run, wrong: tuple[plans.Objection, ...]) -> Decision:
+    errors = tuple(FieldError(field=f"plan.{field}", message=text) for field, text in wrong)
+    reason = "the request's plan can't be carried out: " + "; ".join(text for _, text in wrong)
+    closed = RunClosed(tenant=run.tenant, run=run.run, status="refused", reason=reason[:LONGEST_REASON], errors=errors)
     return Decision(messages=(closed,))
 
 

@@ -1,90 +1,128 @@
 """Is a plan sound? Every objection is a sentence that its author can act on."""
 
+from collections import Counter
 from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
+from typing import NamedTuple
 
 from contracts.v1.plans import Plan, PlannedTask
 from workers.orchestrator.policy import Policy
 
 ARCHITECT, DEVELOPER, TEST_ENGINEER = "architect", "backend_developer", "test_engineer"
+MAKERS = frozenset({ARCHITECT, DEVELOPER, TEST_ENGINEER})
+"""Roles that work from requirements, which only a project has."""
+
 BUILT_IN = frozenset({"project_manager", "sandbox", "reviewer", "packager"})
 """Roles that the orchestrator calls by itself."""
 
 RESERVED = ("plan", "verify", "review", "repair", "package")
 
+MOST_OBJECTIONS = 20
+"""More would help nobody, and the bus refuses large messages: a plan is small beside what it can raise."""
 
-def objections(plan: Plan, policy: Policy) -> tuple[str, ...]:
+
+class Objection(NamedTuple):
+    """What is wrong with which field of the plan, by its path."""
+
+    field: str
+    text: str
+
+
+def objections(plan: Plan, policy: Policy) -> tuple[Objection, ...]:
     """What is wrong with a plan for a project; empty when nothing is."""
-    return (*_unsound(plan, policy), *_incomplete(plan.tasks))
+    allowed = [role.name for role in policy.roles if role.name not in BUILT_IN]
+    return _shortened([*_unsound(plan, policy, allowed), *_incomplete(plan.tasks)])
 
 
-def objections_to_own(plan: Plan, policy: Policy) -> tuple[str, ...]:
+def objections_to_own(plan: Plan, policy: Policy) -> tuple[Objection, ...]:
     """What is wrong with a plan that a request brings along: its tasks are instructions and deliver no project."""
-    makers = {ARCHITECT, DEVELOPER, TEST_ENGINEER}
-    found = list(_unsound(plan, policy))
-    for task in plan.tasks:
-        if task.role in makers:
-            found.append(f"task {task.task}: role {task.role} works from requirements; leave its planning to the fleet")
+    allowed = [role.name for role in policy.roles if role.name not in BUILT_IN | MAKERS]
+    found = _unsound(plan, policy, allowed)
+    for n, task in enumerate(plan.tasks):
         if task.each is not None:
-            found.append(f"task {task.task}: 'each' needs a design, and a plan of one's own has none")
-    return tuple(found)
+            text = f"task {task.task}: 'each' needs a design, and a plan of one's own has none"
+            found.append(Objection(f"tasks.{n}.each", text))
+    return _shortened(found)
 
 
-def _unsound(plan: Plan, policy: Policy) -> Sequence[str]:
+def _shortened(found: list[Objection]) -> tuple[Objection, ...]:
+    if len(found) <= MOST_OBJECTIONS:
+        return tuple(found)
+    more = Objection("tasks", f"and {len(found) - MOST_OBJECTIONS} more objections; see to these first")
+    return (*found[:MOST_OBJECTIONS], more)
+
+
+def _unsound(plan: Plan, policy: Policy, allowed: Sequence[str]) -> list[Objection]:
     if not plan.tasks:
-        return ["the plan has no tasks"]
+        return [Objection("tasks", "the plan has no tasks")]
     if len(plan.tasks) > policy.max_tasks:
-        return [f"the plan has {len(plan.tasks)} tasks; at most {policy.max_tasks} are allowed"]
-    names = [task.task for task in plan.tasks]
-    found = [f"task {name} is planned more than once" for name in sorted({n for n in names if names.count(n) > 1})]
-    for task in plan.tasks:
-        found += _wrong_with(task, set(names), policy)
-    if not found and (cycle := _cycle(plan.tasks)):
-        found.append(f"the tasks wait for each other in a circle: {' → '.join(cycle)}")
+        text = f"the plan has {len(plan.tasks)} tasks; at most {policy.max_tasks} are allowed"
+        return [Objection("tasks", text)]
+    planned = Counter(task.task for task in plan.tasks)
+    found = [
+        Objection("tasks", f"task {name} is planned more than once") for name in sorted(planned) if planned[name] > 1
+    ]
+    for n, task in enumerate(plan.tasks):
+        found += _wrong_with(f"tasks.{n}", task, planned, allowed)
+    if not found and (circle := _circle(plan.tasks)):
+        found.append(Objection("tasks", f"the tasks wait for each other in a circle: {circle}"))
     return found
 
 
-def _wrong_with(task: PlannedTask, names: set[str], policy: Policy) -> list[str]:
+def _wrong_with(field: str, task: PlannedTask, planned: Counter[str], allowed: Sequence[str]) -> list[Objection]:
     found = [
-        f"task {task.task} needs {need}, which is not in the plan"
-        for need in task.needs
-        if need not in names and need != task.task
+        Objection(f"{field}.needs", f"task {task.task} needs {need}, which is not in the plan")
+        for need in dict.fromkeys(task.needs)
+        if need not in planned and need != task.task
     ]
     if task.task in task.needs:
-        found.append(f"task {task.task} needs itself")
+        found.append(Objection(f"{field}.needs", f"task {task.task} needs itself"))
     if task.task in RESERVED or task.task.startswith(tuple(f"{word}-" for word in RESERVED)):
-        found.append(f"task {task.task}: the name is the orchestrator's own; choose another")
-    known = [role.name for role in policy.roles if role.name not in BUILT_IN]
-    if task.role not in known:
         found.append(
-            f"task {task.task}: role {task.role} is unknown or not to be planned; there are {', '.join(known)}"
+            Objection(f"{field}.task", f"task {task.task}: the name is the orchestrator's own; choose another")
         )
+    if task.role not in allowed:
+        found.append(Objection(f"{field}.role", f"task {task.task}: {_not_allowed(task.role, allowed)}"))
     return found
 
 
-def _cycle(tasks: Sequence[PlannedTask]) -> list[str]:
+def _not_allowed(role: str, allowed: Sequence[str]) -> str:
+    if role in MAKERS and allowed and not MAKERS & set(allowed):
+        return f"role {role} works from requirements; leave its planning to the fleet"
+    return f"role {role} is unknown or not to be planned; there are {', '.join(allowed) or 'none that are'}"
+
+
+def _circle(tasks: Sequence[PlannedTask]) -> str:
     try:
         TopologicalSorter({task.task: task.needs for task in tasks}).prepare()
     except CycleError as error:
-        return list(reversed(error.args[1]))
-    return []
+        return " → ".join(reversed(error.args[1]))
+    return ""
 
 
-def _incomplete(tasks: Sequence[PlannedTask]) -> list[str]:
-    designs = [task.task for task in tasks if task.role == ARCHITECT]
+def _incomplete(tasks: Sequence[PlannedTask]) -> list[Objection]:
+    designs = {task.task for task in tasks if task.role == ARCHITECT}
     found = []
-    if len(designs) != 1:
-        found.append(f"the plan has {len(designs)} tasks for the {ARCHITECT}; a project needs exactly one")
+    count = sum(task.role == ARCHITECT for task in tasks)
+    if count != 1:
+        found.append(Objection("tasks", f"the plan has {count} tasks for the {ARCHITECT}; a project needs exactly one"))
     found += [
-        f"the plan has no task for the {role}; a project needs one"
+        Objection("tasks", f"the plan has no task for the {role}; a project needs one")
         for role in (DEVELOPER, TEST_ENGINEER)
         if all(task.role != role for task in tasks)
     ]
-    for task in tasks:
-        if task.role == DEVELOPER and task.each is None:
-            found.append(f"task {task.task}: the {DEVELOPER} builds one module at a time; say each: module")
-        elif task.each is not None and task.role != DEVELOPER:
-            found.append(f"task {task.task}: only the {DEVELOPER} works per module")
-        if task.role in (DEVELOPER, TEST_ENGINEER) and not set(designs) & set(task.needs):
-            found.append(f"task {task.task} must need the design")
+    for n, task in enumerate(tasks):
+        found += _unfit(f"tasks.{n}", task, designs)
+    return found
+
+
+def _unfit(field: str, task: PlannedTask, designs: set[str]) -> list[Objection]:
+    found = []
+    if task.role == DEVELOPER and task.each is None:
+        text = f"task {task.task}: the {DEVELOPER} builds one module at a time; say each: module"
+        found.append(Objection(f"{field}.each", text))
+    if task.each is not None and task.role != DEVELOPER:
+        found.append(Objection(f"{field}.each", f"task {task.task}: only the {DEVELOPER} works per module"))
+    if task.role in (DEVELOPER, TEST_ENGINEER) and not designs & set(task.needs):
+        found.append(Objection(f"{field}.needs", f"task {task.task} must need the design"))
     return found

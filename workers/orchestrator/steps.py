@@ -1,5 +1,10 @@
-"""The steps of a plan: which tasks there are, what each needs, and the command that asks for it."""
+"""The steps of a plan: which tasks there are, what each needs, and the command that asks for it.
 
+Steps follow from the request, the plan and the design alone, so they are made once for a run; only
+their commands are made from what the run knows by then.
+"""
+
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,67 +19,85 @@ from contracts.v1.tasks import (
     DesignSystem,
     Input,
     MadeFile,
+    ModuleBuilt,
     Outcome,
     PerformTask,
     Task,
     TaskPerformed,
+    TestsWritten,
     WriteTests,
 )
 from workers.orchestrator.plans import ARCHITECT, DEVELOPER, TEST_ENGINEER
 from workers.orchestrator.run import Run
 
-LONGEST_NAME = 56
-"""Characters of a task's name; leaves room in a token for the marks that are put around it."""
+LONGEST_NAME = 48
+"""Characters of a task's name. A token has 64, and a timer's is `task-`, this, `-S` and a number, `-`, an attempt."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """A task of a run. `command` makes attempt 1 of it; it is called only when all of `needs` have results."""
+    """A task of a run, and what its result must be.
+
+    `command` makes attempt 1 of it; it is called only when all of `needs` have results.
+    """
 
     name: str
     role: str
     needs: tuple[str, ...]
-    command: Callable[[], Task]
+    report: type[Outcome]
+    command: Callable[[Run], Task]
     deadline_s: int | None = None
 
 
-def own_steps(run: Run, request: RunRequested, plan: Plan) -> list[Step]:
+def is_done(run: Run, step: Step) -> bool:
+    """Whether the step has the result that it must have."""
+    return run.result(step.name, step.report) is not None
+
+
+def own_steps(request: RunRequested, plan: Plan) -> list[Step]:
     """The steps of a plan that the request brought along."""
-    return [_performing(run, request, task, task.needs) for task in plan.tasks]
+    return [_performing(request, task, task.needs) for task in plan.tasks]
 
 
-def project_steps(run: Run, request: RunRequested, requirements: Requirements, plan: Plan) -> list[Step]:
-    """The steps of a project's plan. Before the design is there, a task per module stands for all of them."""
-    design = design_of(run, plan)
+def project_steps(request: RunRequested, wanted: Requirements, plan: Plan, design: Design | None) -> list[Step]:
+    """The steps of a project's plan. Before the design is there, only those that need no part of it."""
+    per_module = {task.task for task in plan.tasks if task.each is not None}
     names = {task.task: _names(task, design) for task in plan.tasks}
     found: list[Step] = []
     for task in plan.tasks:
         needs = tuple(name for need in task.needs for name in names[need])
         match task.role:
-            case _ if task.role == ARCHITECT:
-                found.append(_designing(run, request, requirements, task, needs))
-            case _ if task.role == DEVELOPER and design is not None:
-                found += [
-                    _building(run, request, requirements, design, task, module, needs) for module in design.modules
-                ]
-            case _ if task.role == TEST_ENGINEER and design is not None:
-                found.append(_testing(run, request, requirements, design, task, needs))
+            case role if role == ARCHITECT:
+                found.append(_designing(request, wanted, task, needs))
+            case _ if design is None and (task.role in (DEVELOPER, TEST_ENGINEER) or per_module & set(task.needs)):
+                continue
+            case role if role == DEVELOPER and design is not None:
+                found += [_building(request, wanted, design, task, module, needs) for module in design.modules]
+            case role if role == TEST_ENGINEER and design is not None:
+                found.append(_testing(request, wanted, design, task, needs))
             case _:
-                found.append(_performing(run, request, task, needs))
+                found.append(_performing(request, task, needs))
     return found
 
 
-def _designing(
-    run: Run, request: RunRequested, wanted: Requirements, task: PlannedTask, needs: tuple[str, ...]
-) -> Step:
-    def command() -> Task:
-        return DesignSystem(**_given(run, request, task), requirements=wanted)
+def collisions(steps: Sequence[Step], design: Design) -> tuple[str, ...]:
+    """What is wrong with a design for its plan: two modules of one name, or a module's task with a planned name."""
+    modules = Counter(module.name for module in design.modules)
+    found = [f"the design has {count} modules named {name}" for name, count in sorted(modules.items()) if count > 1]
+    tasks = Counter(step.name for step in steps)
+    return tuple(
+        found or (f"{n} tasks of the plan come to be named {name}" for name, n in sorted(tasks.items()) if n > 1)
+    )
 
-    return Step(task.task, task.role, needs, command, task.deadline_s)
+
+def _designing(request: RunRequested, wanted: Requirements, task: PlannedTask, needs: tuple[str, ...]) -> Step:
+    def command(_: Run) -> Task:
+        return DesignSystem(**_given(request, task), requirements=wanted)
+
+    return Step(task.task, task.role, needs, DesignProposed, command, task.deadline_s)
 
 
 def _building(
-    run: Run,
     request: RunRequested,
     wanted: Requirements,
     design: Design,
@@ -84,28 +107,28 @@ def _building(
 ) -> Step:
     name = module_task(task.task, module.name)
 
-    def command() -> Task:
-        given = {**_given(run, request, task), "task": name}
+    def command(_: Run) -> Task:
+        given = {**_given(request, task), "task": name}
         return BuildModule(**given, requirements=wanted, design=design, module=module)
 
-    return Step(name, task.role, needs, command, task.deadline_s)
+    return Step(name, task.role, needs, ModuleBuilt, command, task.deadline_s)
 
 
 def _testing(
-    run: Run, request: RunRequested, wanted: Requirements, design: Design, task: PlannedTask, needs: tuple[str, ...]
+    request: RunRequested, wanted: Requirements, design: Design, task: PlannedTask, needs: tuple[str, ...]
 ) -> Step:
-    def command() -> Task:
-        return WriteTests(**_given(run, request, task), requirements=wanted, design=design)
+    def command(_: Run) -> Task:
+        return WriteTests(**_given(request, task), requirements=wanted, design=design)
 
-    return Step(task.task, task.role, needs, command, task.deadline_s)
+    return Step(task.task, task.role, needs, TestsWritten, command, task.deadline_s)
 
 
-def _performing(run: Run, request: RunRequested, task: PlannedTask, needs: tuple[str, ...]) -> Step:
-    def command() -> Task:
-        inputs = tuple(_input(need, run.result(need, Outcome)) for need in needs)
-        return PerformTask(**_given(run, request, task), idea=request.idea, inputs=inputs)
+def _performing(request: RunRequested, task: PlannedTask, needs: tuple[str, ...]) -> Step:
+    def command(run: Run) -> Task:
+        inputs = tuple(_input(need, run.result(need, Outcome)) for need in dict.fromkeys(needs))
+        return PerformTask(**_given(request, task), idea=request.idea, inputs=inputs)
 
-    return Step(task.task, task.role, needs, command, task.deadline_s)
+    return Step(task.task, task.role, needs, TaskPerformed, command, task.deadline_s)
 
 
 def _input(task: str, outcome: Outcome | None) -> Input:
@@ -113,10 +136,10 @@ def _input(task: str, outcome: Outcome | None) -> Input:
     return Input(task=task, output=said, files=outcome.files if outcome else ())
 
 
-def _given(run: Run, request: RunRequested, task: PlannedTask) -> dict[str, Any]:
+def _given(request: RunRequested, task: PlannedTask) -> dict[str, Any]:
     return {
-        "tenant": run.tenant,
-        "run": run.run,
+        "tenant": request.tenant,
+        "run": request.run,
         "role": task.role,
         "task": task.task,
         "model": request.model,
@@ -153,6 +176,11 @@ def files_after(run: Run, tasks: Sequence[str]) -> tuple[MadeFile, ...]:
             continue
         for file in outcome.files:
             made[file.path] = MadeFile(
-                **file.model_dump(), task=outcome.task, attempt=outcome.attempt, calls=outcome.calls
+                path=file.path,
+                sha256=file.sha256,
+                size=file.size,
+                task=outcome.task,
+                attempt=outcome.attempt,
+                calls=outcome.calls,
             )
     return tuple(made[path] for path in sorted(made))
