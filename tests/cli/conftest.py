@@ -232,7 +232,7 @@ class Story:
 
 
 class HandSignals:
-    """Interrupts and answers that the test lines up. `interrupts` counts Ctrl-Cs that arrive at once."""
+    """Interrupts and answers that the test lines up. One interrupt more follows each answer but the last."""
 
     def __init__(self, interrupts: int = 0, answers: Sequence[str] = (), can_ask: bool = True) -> None:
         self.left, self.answers, self.can_ask = interrupts, list(answers), can_ask
@@ -253,6 +253,8 @@ class HandSignals:
         self.asked.append(question)
         if not self.answers:
             await asyncio.Event().wait()
+        if len(self.answers) > 1:
+            asyncio.get_running_loop().call_later(0.02, self.interrupt)
         return self.answers.pop(0)
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from workers.cli.brokers import Broker, given_broker, masked, some_broker
-from workers.cli.complaints import Misused
+from workers.cli.complaints import Misused, Unreachable
 from workers.cli.figures import count
 from workers.cli.local import broken, running_fleet
 from workers.cli.loops import go
@@ -35,7 +35,6 @@ async def _up(outside: Outside, processes: bool, nats: str, data: Path | None, w
     settings = _readable(outside)
     async with _broker_for(outside, settings, nats, data) as (broker, note_it):
         settings = settings.model_copy(update={"nats_url": broker.url})
-        await outside.fleet.provision(settings)
         with outside.signals() as signals:
             async with running_fleet(outside, settings, names, processes) as fleet:
                 if note_it:
@@ -94,8 +93,36 @@ async def _work(outside: Outside, name: str, nats: str) -> None:
     note(f"worker {name}, broker {broker}")
     settings = settings.model_copy(update={"nats_url": broker.url})
     with outside.signals() as signals:
-        async with running_fleet(outside, settings, names) as fleet:
-            await _until_stopped(fleet, signals)
+        if await _reached(outside, broker, signals):
+            async with running_fleet(outside, settings, names) as fleet:
+                await _until_stopped(fleet, signals)
+
+
+async def _reached(outside: Outside, broker: Broker, signals: Signals) -> bool:
+    """Wait until the broker answers, however long its container takes; False when told to stop meanwhile."""
+    answers, stopped = asyncio.create_task(_answers(outside, broker)), asyncio.create_task(signals.next())
+    try:
+        await asyncio.wait({answers, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        told_to_stop = stopped.done()
+    finally:
+        answers.cancel()
+        stopped.cancel()
+        await asyncio.gather(answers, stopped, return_exceptions=True)
+    if not told_to_stop:
+        answers.result()
+    return not told_to_stop
+
+
+async def _answers(outside: Outside, broker: Broker) -> None:
+    waits = False
+    while True:
+        try:
+            return await outside.reach(broker.url)
+        except Unreachable as error:
+            if not waits:
+                note(f"{error} Waiting for it.")
+            waits = True
+            await asyncio.sleep(outside.retry_s)
 
 
 def provision(context: typer.Context, nats: Nats = "") -> None:

@@ -108,7 +108,9 @@ class FleetControl(Protocol):
 class Outside:
     """The composition root's value for the command.
 
-    `reach` returns or raises `Unreachable` within about 3 s. `tick_s` is how often the live view is drawn.
+    `reach` returns or raises `Unreachable` within about 3 s. `tick_s` is how often the live
+    view is drawn, `cancel_wait_s` how long the end of a cancelled run is waited for, `retry_s` how often a worker
+    looks for its broker.
     """
 
     settings: Callable[[], Settings]
@@ -124,6 +126,7 @@ class Outside:
     alive: Callable[[int], bool]
     tick_s: float = 0.2
     cancel_wait_s: float = 15.0
+    retry_s: float = 1.0
 
 
 def outside_of(context: Context) -> Outside:

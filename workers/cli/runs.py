@@ -125,7 +125,6 @@ async def _fleet_for(outside: Outside, nats: str, tenant: str) -> AsyncIterator[
         broker = Broker(server.url, "embedded, with a fleet of its own for this run")
         note(f"broker {broker}")
         own = settings.model_copy(update={"nats_url": server.url, "log_level": "error", "http_port": 0})
-        await outside.fleet.provision(own)
         async with running_fleet(outside, own, outside.fleet.names), connected(outside, broker, tenant, own) as opened:
             yield opened, True
 
