@@ -1,5 +1,6 @@
 """Artifacts: content in the object store, named by its SHA-256 and checked on the way out."""
 
+import asyncio
 from collections import OrderedDict
 from hashlib import sha256
 
@@ -13,13 +14,14 @@ from workers.runtime.ports import ArtifactMissing, Artifacts
 from workers.runtime.topology import ARTIFACTS
 
 CACHE_BYTES = 32 * 1024**2
+GET_PATIENCE_S = 20.0
 
 
 class ObjectStoreArtifacts(Artifacts):
     """Artifacts in JetStream's object store, behind a small cache: content never changes under its name."""
 
-    def __init__(self, js: JetStreamContext) -> None:
-        self._js = js
+    def __init__(self, js: JetStreamContext, patience_s: float = GET_PATIENCE_S) -> None:
+        self._js, self._patience_s = js, patience_s
         self._store: ObjectStore | None = None
         self._cache = _Recent(CACHE_BYTES)
 
@@ -42,15 +44,24 @@ class ObjectStoreArtifacts(Artifacts):
         if (kept := self._cache.get(digest)) is not None:
             return kept
         try:
-            content = (await (await self._opened()).get(digest)).data or b""
+            content = await self._read(digest)
         except ObjectNotFoundError:
             raise ArtifactMissing(f"no artifact {digest} is stored") from None
         except (TimeoutError, NatsError) as error:
-            raise BusUnavailable(f"artifact {digest[:12]} could not be read: {error}") from error
+            raise BusUnavailable(f"artifact {digest[:12]} could not be read: {error or 'no answer in time'}") from error
         if sha256(content).hexdigest() != digest:
             raise ArtifactMissing(f"what is stored as artifact {digest} has another digest")
         self._cache.keep(digest, content)
         return content
+
+    async def _read(self, digest: str) -> bytes:
+        """Read it whole. nats-py waits for ever on chunks that are gone, as when the same content is put again."""
+        store = await self._opened()
+        try:
+            found = await asyncio.wait_for(store.get(digest), self._patience_s)
+        except TimeoutError:
+            found = await asyncio.wait_for(store.get(digest), self._patience_s)
+        return found.data or b""
 
     async def _opened(self) -> ObjectStore:
         if self._store is None:
