@@ -51,12 +51,21 @@ def environment(shelf: Shelf, project: Path) -> dict[str, str]:
 
 
 def specification(
-    command: Sequence[str], project: Path, limits: Limits, level: str, *, shelf: Shelf, uid: int | None, bwrap: str
+    command: Sequence[str],
+    project: Path,
+    limits: Limits,
+    level: str,
+    *,
+    shelf: Shelf,
+    uid: int | None,
+    bwrap: str,
+    namespaces: bool = True,
 ) -> dict[str, Any]:
     """What the launcher is told. `uid` is the one to change to, or None to keep the fleet's (which is not root's)."""
     first, *rest = command
     return {
         "level": level,
+        "namespaces": namespaces,
         "command": [str(shelf.python) if first == "python" else first, *rest],
         "project": str(project),
         "limits": asdict(limits),

@@ -45,18 +45,21 @@ class SandboxBroken(Exception):
     """The jail could not be set up; the command did not run. Trying again on another machine may help."""
 
 
-async def run(command: Sequence[str], project: Path, limits: Limits, level: Level | None = None) -> Outcome:
+async def run(
+    command: Sequence[str], project: Path, limits: Limits, level: Level | None = None, *, namespaces: bool = True
+) -> Outcome:
     """Run `command` (its first word a path, or "python" for the sandbox's) in `project`, which it may change at will.
 
     The directory must be thrown away afterwards: with a fleet that is root it belongs to another uid from now on.
-    Without `level`, the highest that is reachable. Cancelling kills every process of the run before this returns.
+    Without `level`, the highest that is reachable. `namespaces=False` makes the level `landlock` what it is in a
+    container that gives no namespaces. Cancelling kills every process of the run before this returns.
     """
     place = await asyncio.to_thread(shelf)
     reached = await asyncio.to_thread(reachable) if level is None else level
     started = time.monotonic()
     uid = spare_uid(reached)
     project = await asyncio.to_thread(_ready, project, uid)
-    spec = specification(command, project, limits, reached, shelf=place, uid=uid, bwrap=bwrap())
+    spec = specification(command, project, limits, reached, shelf=place, uid=uid, bwrap=bwrap(), namespaces=namespaces)
     printed, over, report = await _attended(place, json.dumps(spec), limits)
     if report.error:
         raise SandboxBroken(f"the sandbox could not start {command[0]!r} at level {str(reached)!r}: {report.error}")

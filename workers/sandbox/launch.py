@@ -40,7 +40,7 @@ def warden(spec: dict[str, Any]) -> None:
     if sys.platform == "linux":
         prctl(PR_SET_CHILD_SUBREAPER, 1)
     contained = spec["level"] == "bubblewrap"
-    if spec["level"] == "landlock":
+    if spec["level"] == "landlock" and spec["namespaces"]:
         contained = namespaces.enter(spec["project"], spec["hosts"])
     setup_read, setup_write = os.pipe()
     pid = _start(spec, setup_write, contained=contained)

@@ -8,7 +8,8 @@ class Limits:
     """Per run, over all its processes together, except where a field says otherwise.
 
     `memory_mb` bounds each process's address space and the sum of their resident memory. `disk_mb` bounds each file
-    and the project's directory with deleted files that are still open. `open_files` is per process.
+    and the project's directory with deleted files that are still open. `open_files` is per process. `entries` counts
+    the project's files and folders, because empty ones fill a disk too.
     """
 
     cpu_s: int = 60
@@ -18,3 +19,4 @@ class Limits:
     output_kb: int = 256
     disk_mb: int = 64
     open_files: int = 256
+    entries: int = 10_000

@@ -3,9 +3,9 @@
 What a verdict is worth. Tests run in the same process as the code that they test, and pytest writes its report from
 that process too. So code that sets out to deceive can write any report and any exit code; no test runner inside the
 same process can rule that out, and this one does not claim to. What it does rule out, because each is what broken or
-lazy code really does: a run that ends early with success (os._exit(0), sys.exit(0) at collection), a report that is deleted,
-missing, a link, left from before (its name is new for every run), not XML, or says less than the exit code; a report
-of no tests; a report of tests in files that the project does not have; settings of the project that deselect
+lazy code really does: a run that ends early with success (os._exit(0), sys.exit(0) at collection); a report that is
+deleted, missing, a link, left from before (its name is new for every run), not XML, or says less than the exit code; a
+report of no tests; a report of tests in files that the project does not have; settings of the project that deselect
 everything or switch the report off (`addopts` is overridden). Passed means: exit code 0, and a report with at least one
 test that ran, each in a file of the project, none of them red. Reviewers read the tests themselves.
 """

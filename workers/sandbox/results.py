@@ -37,11 +37,13 @@ def read_result(project: Path, name: str) -> bytes:
             os.close(folder)
     except OSError as error:
         raise UnreadableResult(f"{name} can't be read: {error.strerror}") from error
-    with open(file, "rb") as opened:  # noqa: PTH123  (pathlib takes no descriptor)
+    try:
         status = os.fstat(file)
         if not stat.S_ISREG(status.st_mode) or status.st_nlink != 1 or status.st_size > MOST_BYTES:
             raise UnreadableResult(f"{name} is not a plain file of at most {MOST_BYTES >> 20} MB")
-        return opened.read(MOST_BYTES)
+        return b"".join(iter(lambda: os.read(file, 1 << 20), b""))
+    finally:
+        os.close(file)
 
 
 def line_coverage(text: bytes) -> float | None:

@@ -54,7 +54,7 @@ _ATTRIBUTES: dict[str, tuple[int | None, int | None]] = {
     "setxattrat": (463, 463), "removexattrat": (466, 466),
 }  # fmt: skip
 _TRUNCATE = {"truncate": (76, 45)}
-_SOCKET, _SOCKETPAIR, _CLONE, _IOCTL = (41, 198), (53, 199), (56, 220), (16, 29)
+_SOME_ARGUMENTS = {"socket": (41, 198), "socketpair": (53, 199), "clone": (56, 220), "ioctl": (16, 29)}
 _NEW_NAMESPACES = 0x7E020000  # CLONE_NEW* of mount, cgroup, uts, ipc, user, pid, net
 _TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
@@ -87,6 +87,15 @@ def _only(families: tuple[int, ...]) -> bytes:
     return _argument(0) + b"".join(tests) + _refuse(errno.EAFNOSUPPORT) + _instruction(_RETURN, _ALLOW)
 
 
+def number_of(name: str, machine: str = "") -> int:
+    """The number of a call that the filter knows, on this machine or another. KeyError where there is no such call."""
+    known = _REFUSED | _UNKNOWN | _SIGNALS | _ATTRIBUTES | _TRUNCATE | _SOME_ARGUMENTS
+    number = known[name][_ARCHITECTURES[machine or platform.machine()][1]]
+    if number is None:
+        raise KeyError(name)
+    return number
+
+
 def program(machine: str, *, loopback: bool, signals: bool, attributes: bool, truncate: bool) -> bytes:
     """The filter as BPF for this machine.
 
@@ -108,12 +117,12 @@ def program(machine: str, *, loopback: bool, signals: bool, attributes: bool, tr
     refusals += [] if truncate else [(_TRUNCATE, errno.EPERM)]
     for calls, answer in refusals:
         code += b"".join(_when(at[column] or 0, _refuse(answer)) for at in calls.values() if at[column] is not None)
-    code += _when(_SOCKET[column], _only((_AF_INET, _AF_INET6) if loopback else ()))
-    code += _when(_SOCKETPAIR[column], _only((_AF_UNIX,)))
+    code += _when(number_of("socket", machine), _only((_AF_INET, _AF_INET6) if loopback else ()))
+    code += _when(number_of("socketpair", machine), _only((_AF_UNIX,)))
     namespaces = _instruction(_ANY_BIT, _NEW_NAMESPACES, 0, 1) + _refuse(errno.EPERM)
-    code += _when(_CLONE[column], _argument(0) + namespaces + _instruction(_RETURN, _ALLOW))
+    code += _when(number_of("clone", machine), _argument(0) + namespaces + _instruction(_RETURN, _ALLOW))
     typing = b"".join(_instruction(_EQUAL, request, 0, 1) + _refuse(errno.EPERM) for request in _TERMINAL_INPUT)
-    code += _when(_IOCTL[column], _argument(1) + typing + _instruction(_RETURN, _ALLOW))
+    code += _when(number_of("ioctl", machine), _argument(1) + typing + _instruction(_RETURN, _ALLOW))
     return code + _instruction(_RETURN, _ALLOW)
 
 

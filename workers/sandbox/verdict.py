@@ -18,7 +18,7 @@ _LIMIT = {
     "time": "took more than {cpu_s} s of CPU or {wall_s} s of time",
     "memory": "used more than {memory_mb} MB of memory",
     "output": "printed more than {output_kb} KB",
-    "disk": "wrote more than {disk_mb} MB, or too many files",
+    "disk": "wrote more than {disk_mb} MB, or made more than {entries} files",
 }
 
 

@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator, Mapping
 
 MEGABYTE = 1 << 20
-MOST_ENTRIES = 20_000
 DEEPEST = 48
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -68,7 +67,8 @@ def exceeded(root: int, project: str, limits: Mapping[str, int]) -> str:
         return "time"
     if sum(map(_memory, pids)) > limits["memory_mb"] * MEGABYTE:
         return "memory"
-    if disk_used(project, limits["disk_mb"] * MEGABYTE) + _unlinked(pids) > limits["disk_mb"] * MEGABYTE:
+    disk = limits["disk_mb"] * MEGABYTE
+    if disk_used(project, disk, limits["entries"]) + _unlinked(pids) > disk:
         return "disk"
     return ""
 
@@ -88,15 +88,15 @@ def _memory(pid: int) -> int:
     return int(pages[1]) * os.sysconf("SC_PAGE_SIZE") if pages else 0
 
 
-def disk_used(project: str, most: int) -> int:
+def disk_used(project: str, most: int, most_entries: int) -> int:
     """Bytes on disk under `project`, links not followed. Too many entries or too deep a tree count as `most` + 1."""
     total, entries = 0, 0
     todo = [(project, 0)]
     while todo:
         folder, depth = todo.pop()
-        for entry in _entries(folder):
+        for entry in _entries(folder, most_entries):
             entries += 1
-            if entries > MOST_ENTRIES or depth > DEEPEST:
+            if entries > most_entries or depth > DEEPEST:
                 return most + 1
             try:
                 size, is_folder = entry.stat(follow_symlinks=False).st_blocks * 512, entry.is_dir(follow_symlinks=False)
@@ -121,10 +121,10 @@ def _unlinked(pids: list[int]) -> int:
     return sum(found.values())
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
+def _entries(folder: str, most: int) -> list[os.DirEntry[str]]:
     try:
         with os.scandir(folder) as entries:
-            return [entry for entry, _ in zip(entries, range(MOST_ENTRIES + 1), strict=False)]
+            return [entry for entry, _ in zip(entries, range(most + 1), strict=False)]
     except OSError:
         return []
 
