@@ -80,6 +80,10 @@ class Codec:
             address = subjects.parse(subject, prefix)
         except subjects.NotASubject as error:
             raise WrongName(str(error)) from None
+        return self.decode_at(address, data)
+
+    def decode_at(self, address: subjects.Address, data: bytes) -> Message:
+        """The message that was published under a subject which is taken apart already; raises `ContractError`."""
         raw = _identified(_object(data), address)
         version, cls = self._class_of(raw, address)
         # Only an escape can say half of a surrogate pair; pydantic would take it, and no encoder could write it.
@@ -201,3 +205,4 @@ def _path(loc: tuple[int | str, ...]) -> str:
 
 CODEC = Codec(MESSAGES, UPCASTERS)
 decode = CODEC.decode
+decode_at = CODEC.decode_at

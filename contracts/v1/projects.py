@@ -1,5 +1,8 @@
 """What a project is made of: requirements, design, files, evidence, findings."""
 
+import json
+from collections.abc import Iterable
+from hashlib import sha256
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
@@ -181,3 +184,12 @@ class Finding(Value):
     severity: Literal["note", "minor", "major", "blocking"]
     path: ProjectPath | None = None
     message: Prose
+
+
+def files_digest(files: Iterable[FileRef]) -> str:
+    """SHA-256 over paths and digests in order of path: which files a piece of evidence is about.
+
+    The digest is of the JSON list of [path, sha256] pairs as Python's `json.dumps` writes it.
+    """
+    listed = sorted((file.path, file.sha256) for file in files)
+    return sha256(json.dumps(listed).encode()).hexdigest()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 import pytest
 
 from contracts.v1.journal import Call
-from contracts.v1.projects import Criterion, Design, Evidence, FieldSpec, Module, RecordKind, Requirements
+from contracts.v1.projects import Criterion, Design, Evidence, FieldSpec, Module, RecordKind, Requirements, files_digest
 from contracts.v1.tasks import MadeFile, PackProject
 
 FILES = {
@@ -40,6 +40,7 @@ def _made(path: str, content: bytes) -> MadeFile:
 
 
 def _task(files: Mapping[str, bytes] = FILES, junit: bytes | None = JUNIT, **changes: object) -> PackProject:
+    made = tuple(_made(path, content) for path, content in files.items())
     task = PackProject(
         tenant="acme",
         run="r42",
@@ -59,10 +60,10 @@ def _task(files: Mapping[str, bytes] = FILES, junit: bytes | None = JUNIT, **cha
             modules=(Module(name="api", purpose="HTTP", files=("shelf/api.py",)),),
             start=("python", "-m", "shelf"),
         ),
-        files=tuple(_made(path, content) for path, content in files.items()),
+        files=made,
         evidence=Evidence(
             passed=True, tests=12, coverage=93.5, output="12 passed in 0.31s", level="landlock", duration_s=1.75,
-            files_digest="a" * 64, junit=hashlib.sha256(junit).hexdigest() if junit is not None else None,
+            files_digest=files_digest(made), junit=hashlib.sha256(junit).hexdigest() if junit is not None else None,
         ),
         calls=(
             _call("llm.plan.1.1", "project_manager/plan"),

@@ -147,3 +147,9 @@ async def test_a_store_that_gives_other_bytes_is_noticed(fleet, make_task, shelf
 def test_the_packager_takes_the_command_to_pack():
     assert role.name == "packager"
     assert [job.consumes for job in role.jobs] == [PackProject]
+
+
+async def test_files_that_were_not_tested_are_not_packed(fleet, make_task):
+    other = make_task().files[0].model_copy(update={"sha256": "b" * 64})
+    with pytest.raises(Impossible, match="about other files"):
+        await packed_by(fleet, make_task().model_copy(update={"files": (other,)}))

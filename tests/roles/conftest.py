@@ -16,6 +16,7 @@ from workers.prompting.templates import Prompts
 from workers.runtime.models import Models
 from workers.runtime.ports import Said
 from workers.runtime.role import Role
+from workers.runtime.settings import Settings
 from workers.runtime.toolkit import Toolkit
 
 
@@ -70,7 +71,8 @@ def perform(stage: Stage) -> Callable[..., Awaitable[Outcome]]:
 
     async def run(role: Role, task: Task, *replies: Any) -> Outcome:
         stage.replies = list(replies)
-        tools = Toolkit(task, stage, stage, Prompts.load(), Models("scripted", {"scripted": lambda target: stage}))
+        models = Models("scripted", {"scripted": lambda target: stage})
+        tools = Toolkit(task, stage, stage, Prompts.load(), models, settings=Settings())
         return await role.job_for(task).handle(task, tools)
 
     return run

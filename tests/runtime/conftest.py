@@ -16,6 +16,7 @@ from workers.llm.model import Completion, ModelRequest
 from workers.prompting.templates import Prompts
 from workers.runtime.models import Models
 from workers.runtime.ports import ArtifactMissing, Said, Stored
+from workers.runtime.settings import Settings
 from workers.runtime.toolkit import Toolkit
 
 
@@ -128,8 +129,11 @@ def toolkit(tmp_path: Path, log: MemoryLog, artifacts: MemoryArtifacts, task: Pe
         (tmp_path / "poet" / f"{name}.md").write_text(PROMPT.format(name=name))
     prompts = Prompts.load(tmp_path)
 
-    def make(model: ScriptedModel, **settings: Any) -> Toolkit:
+    def make(
+        model: ScriptedModel, *, redelivered: bool = False, asked: PerformTask = task, **configured: Any
+    ) -> Toolkit:
         models = Models("scripted", {"scripted": lambda target: model})
-        return Toolkit(settings.pop("task", task), log, artifacts, prompts, models, **settings)
+        settings = Settings(**configured)
+        return Toolkit(asked, log, artifacts, prompts, models, settings=settings, redelivered=redelivered)
 
     return make

@@ -239,7 +239,7 @@ async def test_what_can_not_be_shown_to_any_model_is_impossible(toolkit, scripte
 
 
 async def test_an_unknown_target_is_named_with_those_that_are_known(toolkit, scripted, task):
-    tools = toolkit(scripted(), task=task.model_copy(update={"model": "oracle:x"}))
+    tools = toolkit(scripted(), asked=task.model_copy(update={"model": "oracle:x"}))
     with pytest.raises(Impossible, match=r"'oracle:x'.*scripted"):
         await ask(tools)
 

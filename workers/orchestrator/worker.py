@@ -8,13 +8,13 @@ reads a run once; several read at each fact, and all of them may decide.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from faststream import FastStream
 
 from contracts import subjects
-from contracts.codec import ContractError, Malformed, NewerVersion, NotJson, decode
+from contracts.codec import ContractError, Malformed, NewerVersion, NotJson, decode_at
 from contracts.message import Command, Message
 from contracts.v1.runs import FieldError, RunClosed
 from workers.orchestrator.decider import Decision, decide
@@ -24,7 +24,7 @@ from workers.runtime import topology
 from workers.runtime.bootstrap import service_app
 from workers.runtime.errors import BusUnavailable, Verdict
 from workers.runtime.lease import Delivery
-from workers.runtime.ports import Stored
+from workers.runtime.ports import Said, Stored
 from workers.runtime.roster import briefs
 from workers.runtime.service import ACK, Service
 from workers.runtime.settings import Settings
@@ -67,10 +67,21 @@ class Orchestrator(Service):
             return Verdict("term")
         cached = self._cached(address)
         async with cached.lock:
+            if cached.upto == 0 and address.noun == "run.requested" and delivery.number == 1:
+                return await self._begin(cached, address, delivery)
             if cached.epoch != self._epoch:
                 await self._catch_up(cached, delivery)
             verdict = await self._take_in(cached, address, delivery)
             await self._carry_out(cached)
+        return verdict
+
+    async def _begin(self, cached: _Cached, address: subjects.Address, delivery: Delivery) -> Verdict:
+        """A run that is new here: act on the request at once, and look only then whether the log had more of it."""
+        verdict = await self._take_in(cached, address, delivery)
+        await self._carry_out(cached)
+        cached.upto = 0
+        await self._catch_up(cached, delivery)
+        await self._carry_out(cached)
         return verdict
 
     def _cached(self, address: subjects.Address) -> _Cached:
@@ -104,16 +115,8 @@ class Orchestrator(Service):
         for stored in facts:
             address = subjects.parse(stored.subject, self.env.settings.prefix)
             if address.noun not in UNFOLDED:
-                cached.run = self._folded(cached.run, address, stored.subject, stored.data)
+                cached.run = _folded(cached.run, address, stored.data)
             cached.upto = stored.sequence
-
-    def _folded(self, run: Run, address: subjects.Address, subject: str, data: bytes) -> Run:
-        try:
-            return fold(run, [decode(subject, data, self.env.settings.prefix)])
-        except NewerVersion:
-            raise
-        except ContractError:
-            return fold_spoiled(run, address.name)
 
     async def _take_in(self, cached: _Cached, address: subjects.Address, delivery: Delivery) -> Verdict:
         """Fold the delivered fact. One that does not validate is spoiled: it is buried and its name is burnt."""
@@ -121,7 +124,7 @@ class Orchestrator(Service):
         if address.name in cached.run.facts:
             return ACK
         try:
-            fact = decode(delivery.subject, delivery.data, self.env.settings.prefix)
+            fact = decode_at(address, delivery.data)
         except NewerVersion:
             raise
         except ContractError as error:
@@ -137,31 +140,32 @@ class Orchestrator(Service):
         if address.noun != "run.requested" or isinstance(error, NotJson):
             await self.bury(delivery, str(error))
         if address.noun == "run.requested":
-            await self._say(cached, [_refusal(address, error)])
+            refusal = _refusal(address, error)
+            await self._said(cached, [refusal], [await self.env.bus.log.say(refusal)])
         return Verdict("term") if address.noun != "run.requested" else ACK
 
     async def _carry_out(self, cached: _Cached) -> None:
         """Say what is wanted; when another replica was first with other words, take those in and decide again."""
-        while True:
+        as_meant = False
+        while not as_meant:
             decision = decide(cached.run, self._policy)
             if not decision.messages:
                 return
-            await self._set_timers(cached.run, decision)
-            if await self._say(cached, decision.messages):
-                return
+            run, timers = cached.run, self._timers(cached.run, decision)
+            said = await _all([*timers, *(self.env.bus.log.say(message) for message in decision.messages)])
+            as_meant = await self._said(cached, decision.messages, said[len(timers) :])
+            if cached.run.is_closed:
+                self._runs.pop((run.tenant, run.run), None)
 
-    async def _set_timers(self, run: Run, decision: Decision) -> None:
+    def _timers(self, run: Run, decision: Decision) -> list[Coroutine[None, None, Said]]:
         now = datetime.now(UTC)
-        await asyncio.gather(
-            *(
-                self.env.bus.set_timer(run.tenant, run.run, timer.name, now + timedelta(seconds=timer.delay_s))
-                for timer in decision.timers
-            )
-        )
+        return [
+            self.env.bus.set_timer(run.tenant, run.run, timer.name, now + timedelta(seconds=timer.delay_s))
+            for timer in decision.timers
+        ]
 
-    async def _say(self, cached: _Cached, messages: Sequence[Message]) -> bool:
-        """Say all of it at once; returns whether what the log now holds is what was meant here."""
-        answers = await asyncio.gather(*(self.env.bus.log.say(message) for message in messages))
+    async def _said(self, cached: _Cached, messages: Sequence[Message], answers: Sequence[Said]) -> bool:
+        """Take in what was said; returns whether what the log now holds is what was meant here."""
         as_meant = True
         for message, said in zip(messages, answers, strict=True):
             if said.news or isinstance(message, Command):
@@ -171,8 +175,6 @@ class Orchestrator(Service):
                 as_meant = False
             if said.news and isinstance(message, RunClosed):
                 self.env.metrics.runs.labels(message.status).inc()
-        if cached.run.is_closed:
-            self._runs.pop((cached.run.tenant, cached.run.run), None)
         return as_meant
 
     async def _take_in_theirs(self, cached: _Cached, message: Message) -> None:
@@ -180,7 +182,23 @@ class Orchestrator(Service):
         stored = await self.env.bus.log.find(subject)
         if stored is None:
             raise BusUnavailable(f"{subject} is taken, but can't be read yet")
-        cached.run = self._folded(cached.run, subjects.address_of(message), subject, stored.data)
+        cached.run = _folded(cached.run, subjects.address_of(message), stored.data)
+
+
+async def _all(publishes: Sequence[Coroutine[None, None, Said]]) -> list[Said]:
+    """Publish in order, all in flight at once."""
+    if len(publishes) == 1:
+        return [await publishes[0]]
+    return await asyncio.gather(*publishes)
+
+
+def _folded(run: Run, address: subjects.Address, data: bytes) -> Run:
+    try:
+        return fold(run, [decode_at(address, data)])
+    except NewerVersion:
+        raise
+    except ContractError:
+        return fold_spoiled(run, address.name)
 
 
 def _refusal(address: subjects.Address, error: ContractError) -> RunClosed:

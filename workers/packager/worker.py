@@ -7,6 +7,7 @@ from faststream import FastStream
 from contracts.codec import ContractError, decode
 from contracts.subjects import subject_of
 from contracts.v1.capsules import CapsulePacked
+from contracts.v1.projects import files_digest
 from contracts.v1.tasks import PackProject, ProjectPacked
 from workers.packager.capsule import CapsuleRefused, pack
 from workers.packager.manifest import manifest_of
@@ -21,6 +22,8 @@ async def pack_project(task: PackProject, tools: Toolkit) -> ProjectPacked:
     """Pack exactly the files that were tested, and say where the capsule is."""
     if not task.evidence.passed:
         raise Impossible("the tests of the project did not pass; only a project with green tests is packed")
+    if task.evidence.files_digest != files_digest(task.files):
+        raise Impossible("the evidence is about other files than those that are to be packed")
     files = await tools.load_bytes(task.files)
     junit = await tools.artifacts.get(task.evidence.junit) if task.evidence.junit else None
     try:
@@ -28,9 +31,18 @@ async def pack_project(task: PackProject, tools: Toolkit) -> ProjectPacked:
     except CapsuleRefused as error:
         raise Impossible(str(error)) from error
     sha256, key = await tools.artifacts.put(archive), configured_signer(tools.settings)
-    named = task.model_dump(include={"tenant", "run", "task", "attempt"})
-    signed = {"sha256": sha256, "signature": key.sign(sha256), "public_key": key.public_key}
-    await _say(CapsulePacked(**named, **signed, size=len(archive), files=len(files)), tools)
+    capsule = CapsulePacked(
+        tenant=task.tenant,
+        run=task.run,
+        task=task.task,
+        attempt=task.attempt,
+        sha256=sha256,
+        size=len(archive),
+        files=len(files),
+        signature=key.sign(sha256),
+        public_key=key.public_key,
+    )
+    await _say(capsule, tools)
     return tools.report(ProjectPacked, capsule=sha256, size=len(archive))
 
 

@@ -1,17 +1,19 @@
 """The composition root: settings and a service become a FastStream application.
 
-FastStream brings connection, subscriber and lifecycle. Acknowledgement is manual and argument
-injection is off: a lease (`lease.py`) holds each message, which is three times as fast as the
-documented form and the only one in which a slow task does not hold up the next fetch.
+FastStream brings connection, subscriber, middleware and lifecycle. Its subscriber listens to an inbox
+that `pull.py` keeps wishes open for, argument injection is off, and a lease (`lease.py`) holds each
+message. See docs/decisions/0002-leases-and-pulls.md for what that is worth.
 """
 
 import asyncio
 import contextlib
+import secrets
 from collections.abc import Callable
 from typing import Any
 
 from faststream import AckPolicy, FastStream
-from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
+from faststream.message import StreamMessage
+from faststream.nats import NatsBroker
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
@@ -20,17 +22,20 @@ from contracts import subjects
 from workers.prompting.templates import Prompts
 from workers.runtime import topology
 from workers.runtime.bus import Bus, bus_on, connection_options, servers
+from workers.runtime.endings import Endings
 from workers.runtime.health import HealthServer, health_app
 from workers.runtime.lease import Leases
 from workers.runtime.models import Models
+from workers.runtime.pull import Puller
 from workers.runtime.role import Role
 from workers.runtime.role_service import RoleService
 from workers.runtime.service import Environment, Service
 from workers.runtime.settings import Settings
 from workers.runtime.telemetry import Metrics, configure_logging
 
-PULL_TIMEOUT_S = 5.0
-"""A longer pull does not resume for half a minute after the broker was killed."""
+PULL_CHECK_S = 0.5
+PENDING_BYTES = 1024**3
+"""What may wait in memory between connection and lease; the room of a worker is what bounds it in truth."""
 
 WATCH_EVERY_S = 10.0
 
@@ -49,28 +54,36 @@ class WorkerApp:
         self.broker = NatsBroker(
             servers(settings), apply_types=False, logger=None, **connection_options(settings, service.name)
         )
+        inbox = f"_INBOX.{service.name}.{secrets.token_hex(8)}"
+        self.endings = Endings()
+        self.puller = Puller(service.stream, service.name, inbox, self.leases.room, settings.concurrency)
         self.subscriber = self.broker.subscriber(
-            stream=JStream(service.stream, declare=False),
-            durable=service.name,
-            subject=">",
-            pull_sub=PullSub(batch_size=self.leases.batch, timeout=PULL_TIMEOUT_S),
+            f"{inbox}.*",
+            pending_bytes_limit=PENDING_BYTES,
+            parser=_unparsed,
+            decoder=_undecoded,
             ack_policy=AckPolicy.MANUAL,
-            decoder=_as_it_is,
             no_reply=True,
+            include_in_schema=False,
         )
         self.subscriber(self._take)
+        # FastStream would compile the inbox's pattern anew for each message, for log lines that it does not write here.
+        self.subscriber.get_log_context = _no_log_context  # type: ignore[method-assign]
         self.app = FastStream(
             self.broker, on_startup=[self._start], after_startup=[self._started], on_shutdown=[self._stop], logger=None
         )
         self.ready = asyncio.Event()
         self._bus: Bus | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
         self._health: HealthServer | None = None
 
-    async def _take(self, message: NatsMessage) -> None:
-        raw = message.raw_message
-        assert isinstance(raw, Msg)
-        await self.leases.take(raw)
+    async def _take(self, msg: Msg) -> None:
+        if msg.headers and "Status" in msg.headers:
+            self.puller.told(msg.subject, msg.headers)
+        else:
+            self.puller.arrived()
+            self.leases.take(msg)
+        await self.puller.top_up()
 
     async def _start(self) -> None:
         client = await self.broker.connect()
@@ -79,8 +92,8 @@ class WorkerApp:
         if self.service.watches_runs:
             for noun in ("run.cancel", "run.closed"):
                 await client.subscribe(subjects.noun_filter(noun, prefix=self.settings.prefix), cb=self._run_is_over)
-        heard_from = (await bus.js.stream_info(topology.LOG)).state.last_seq
-        await self.service.start(Environment(self.settings, self.metrics, bus, heard_from))
+        await self._listen(bus)
+        await self.service.start(Environment(self.settings, self.metrics, bus, self.endings))
         if self.settings.http_port:
             app = health_app(self.why_not_ready, self.metrics.registry)
             self._health = HealthServer(app, self.settings.http_host, self.settings.http_port)
@@ -94,15 +107,39 @@ class WorkerApp:
                 f"consumer {self.service.name} of stream {self.service.stream} isn't there; run: flotilla provision"
             ) from None
 
+    async def _listen(self, bus: Bus) -> None:
+        if self.service.watches_runs:
+            self.endings.listen((await bus.js.stream_info(topology.LOG)).state.last_seq)
+
     async def _run_is_over(self, msg: Msg) -> None:
+        self.endings.hear(*msg.subject.split(".")[1:3])
         self.leases.cancel_run(msg.subject.rsplit(".", 2)[0] + ".")
 
     async def _started(self) -> None:
-        self._watching = asyncio.create_task(self._watch())
+        assert self._bus is not None
+        client = self._bus.nc
+        self.puller.start(client.publish)
+        self.leases.start(client.publish, self.puller.top_up)
+        await self.puller.top_up()
+        self._watching = [asyncio.create_task(self._keep_pulling(self._bus)), asyncio.create_task(self._watch())]
         self.ready.set()
 
+    async def _keep_pulling(self, bus: Bus) -> None:
+        """Wish again after a reconnect, and when the broker has been silent for too long."""
+        reconnects = bus.nc.stats["reconnects"]
+        while True:
+            await asyncio.sleep(PULL_CHECK_S)
+            if bus.nc.stats["reconnects"] != reconnects or self.puller.silent():
+                reconnects = bus.nc.stats["reconnects"]
+                self.endings.deaf()
+                self.puller.forget()
+            with contextlib.suppress(NatsError, TimeoutError):
+                await self.puller.top_up()
+                if self.endings.is_deaf:
+                    await self._listen(bus)
+
     async def _watch(self) -> None:
-        """Keep the gauges, and leave when the consumer is gone: a pull on it would spin."""
+        """Keep the gauges, and leave when the consumer is gone."""
         while True:
             await self._look()
             await asyncio.sleep(WATCH_EVERY_S)
@@ -136,11 +173,11 @@ class WorkerApp:
     async def _stop(self) -> None:
         """Stop fetching, let held work finish for a while, give the rest back."""
         self.ready.clear()
-        if self._watching is not None:
-            self._watching.cancel()
-        draining = asyncio.create_task(self.leases.drain(self.settings.drain_s))
+        for task in self._watching:
+            task.cancel()
+        self.puller.stop()
         await self.subscriber.stop()
-        await draining
+        await self.leases.drain(self.settings.drain_s)
         if self._health is not None:
             await self._health.stop()
         if self._bus is not None:
@@ -148,8 +185,17 @@ class WorkerApp:
                 await self._bus.nc.flush(2)
 
 
-async def _as_it_is(message: Any) -> Any:
-    return message
+async def _unparsed(msg: Any) -> StreamMessage[Any]:
+    """FastStream's parser for core messages marks them as acked and reads headers that no lease needs."""
+    return StreamMessage(raw_message=msg, body=b"", content_type=None, correlation_id="-", message_id="-")
+
+
+def _no_log_context(message: Any) -> dict[str, str]:
+    return {}
+
+
+async def _undecoded(message: StreamMessage[Any]) -> Any:
+    return message.raw_message
 
 
 def role_service(role: Role, settings: Settings) -> RoleService:

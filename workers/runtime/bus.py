@@ -1,6 +1,5 @@
 """The bus as workers use it: the log of named facts, artifacts, and the connection under both."""
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -9,8 +8,6 @@ from typing import Any
 
 import nats
 from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 from nats.errors import ConnectionClosedError, NoServersError
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext, api
@@ -19,6 +16,7 @@ from contracts.codec import encode
 from contracts.message import Message
 from contracts.subjects import run_filter, subject_of
 from workers.runtime.artifacts import ObjectStoreArtifacts
+from workers.runtime.direct_get import READ_TIMEOUT_S, DirectGets
 from workers.runtime.errors import BusUnavailable
 from workers.runtime.ports import Artifacts, Log, Said, Stored
 from workers.runtime.publish import Publisher
@@ -26,7 +24,6 @@ from workers.runtime.settings import Settings
 from workers.runtime.topology import LOG, timers_subject
 
 PAGE = 1_000
-READ_TIMEOUT_S = 5.0
 FOLLOW_HEARTBEAT_S = 1.0
 """A follower whose broker was killed starts anew after two to four of these."""
 
@@ -34,9 +31,8 @@ FOLLOW_HEARTBEAT_S = 1.0
 class JetStreamLog(Log):
     """The log in the stream `LOG`. Reads are direct gets: any replica may answer."""
 
-    def __init__(self, client: Client, publisher: Publisher, settings: Settings) -> None:
-        self._client, self._publisher, self._settings = client, publisher, settings
-        self._prefix = settings.prefix
+    def __init__(self, client: Client, publisher: Publisher, gets: DirectGets, prefix: str) -> None:
+        self._client, self._publisher, self._gets, self._prefix = client, publisher, gets, prefix
 
     async def say(self, message: Message) -> Said:
         """Publish a message under its name."""
@@ -44,7 +40,7 @@ class JetStreamLog(Log):
 
     async def find(self, subject: str) -> Stored | None:
         """The fact of that name, or None."""
-        page, _ = await self._page({"last_by_subj": subject})
+        page, _ = await self._gets.ask({"last_by_subj": subject})
         return page[0] if page else None
 
     async def history(self, tenant: str, run: str, after: int = 0) -> list[Stored]:
@@ -55,7 +51,7 @@ class JetStreamLog(Log):
         """All messages under a wildcard with a sequence above `after`, in order."""
         found: list[Stored] = []
         while True:
-            page, more = await self._page({"batch": PAGE, "seq": after + 1, "next_by_subj": subjects})
+            page, more = await self._gets.ask({"batch": PAGE, "seq": after + 1, "next_by_subj": subjects})
             found += page
             if not more or not page:
                 return found
@@ -86,43 +82,6 @@ class JetStreamLog(Log):
             with suppress(ConnectionClosedError):
                 await subscription.unsubscribe()
 
-    async def _page(self, request: dict[str, Any]) -> tuple[list[Stored], bool]:
-        """One page of direct gets (ADR-31) and whether more is pending."""
-        inbox = self._client.new_inbox()
-        try:
-            subscription = await self._client.subscribe(inbox)
-            try:
-                await self._client.publish(f"$JS.API.DIRECT.GET.{LOG}", json.dumps(request).encode(), reply=inbox)
-                return await _answers(subscription, many="batch" in request)
-            finally:
-                await subscription.unsubscribe()
-        except (TimeoutError, NatsError) as error:
-            raise BusUnavailable(f"the log could not be read: {error or 'no answer in time'}") from error
-
-
-async def _answers(subscription: Subscription, many: bool) -> tuple[list[Stored], bool]:
-    found: list[Stored] = []
-    while True:
-        msg = await subscription.next_msg(READ_TIMEOUT_S)
-        headers = msg.headers or {}
-        if (status := headers.get("Status")) is not None:
-            return found, _more(status, headers)
-        found.append(_stored(msg, headers))
-        if not many:
-            return found, False
-
-
-def _more(status: str, headers: dict[str, str]) -> bool:
-    if status in ("204", "404"):
-        return int(headers.get("Nats-Num-Pending", "0")) > 0
-    said = headers.get("Description", "")
-    raise BusUnavailable(f"the log could not be read: {status} {said}; is it provisioned?")
-
-
-def _stored(msg: Msg, headers: dict[str, str]) -> Stored:
-    at = datetime.fromisoformat(headers["Nats-Time-Stamp"]).astimezone(UTC)
-    return Stored(int(headers["Nats-Sequence"]), at, headers["Nats-Subject"], msg.data)
-
 
 def _run(fact: Stored) -> str:
     return fact.subject.split(".")[2]
@@ -139,14 +98,14 @@ class Bus:
     artifacts: Artifacts
     settings: Settings
 
-    async def set_timer(self, tenant: str, run: str, name: str, at: datetime) -> None:
+    async def set_timer(self, tenant: str, run: str, name: str, at: datetime) -> Said:
         """Have the broker fire a timer; setting it again moves it."""
         tokens = (tenant, run, name)
         headers = {
             "Nats-Schedule": f"@at {at.astimezone(UTC).isoformat(timespec='milliseconds').replace('+00:00', 'Z')}",
             "Nats-Schedule-Target": timers_subject(self.settings, "due", *tokens),
         }
-        await self.publisher.publish(timers_subject(self.settings, "set", *tokens), b"{}", headers)
+        return await self.publisher.publish(timers_subject(self.settings, "set", *tokens), b"{}", headers)
 
 
 def connection_options(settings: Settings, name: str) -> dict[str, Any]:
@@ -176,7 +135,9 @@ async def bus_on(client: Client, settings: Settings) -> Bus:
     publisher = Publisher(client, settings.publish_timeout_s)
     await publisher.start()
     js = client.jetstream(timeout=READ_TIMEOUT_S)
-    log = JetStreamLog(client, publisher, settings)
+    gets = DirectGets(client, LOG)
+    await gets.start()
+    log = JetStreamLog(client, publisher, gets, settings.prefix)
     return Bus(client, js, publisher, log, ObjectStoreArtifacts(js), settings)
 
 

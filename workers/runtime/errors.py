@@ -18,6 +18,7 @@ from contracts.v1.failures import FailureClass
 from workers.llm.model import ModelUnavailable
 
 NEWER_VERSION_DELAY_S = 5.0
+LONGEST_WAIT_FOR_UPGRADE_S = 60.0
 LONGEST_DELAY_S = 30.0
 
 
@@ -66,8 +67,8 @@ def verdict_on(error: BaseException, delivery: int, limit: int) -> Verdict:
     match error:
         case TaskEnded():
             return Verdict("ack", failure=error.error, retry=error.retry)
-        case NewerVersion():
-            return Verdict("nak", delay_s=NEWER_VERSION_DELAY_S)
+        case NewerVersion() if delivery < limit:
+            return Verdict("nak", delay_s=min(LONGEST_WAIT_FOR_UPGRADE_S, NEWER_VERSION_DELAY_S * delivery))
         case ContractError():
             return Verdict("term", failure="impossible", dead_letter=True)
         case ModelUnavailable() | BusUnavailable():

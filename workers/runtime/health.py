@@ -12,7 +12,9 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 Ready = Callable[[], Awaitable[str]]
 """Returns why the worker is not ready; empty when it is."""
 
-Scope, Receive, Send = dict[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
 
 
 def health_app(ready: Ready, registry: CollectorRegistry) -> Callable[[Scope, Receive, Send], Awaitable[None]]:

@@ -1,8 +1,8 @@
 """Leases: a worker holds each delivery for as long as it works on it, and no longer.
 
 FastStream hands a message over and gets its answer at once; the lease's own task works, settles and
-lets go. So a slow task does not stop the next fetch, the number of leases held is the worker's
-concurrency, and one heartbeat loop keeps all of them. A crash is noticed after `lease_s`.
+lets go. So a slow task holds up nothing else, the number of leases held is the worker's concurrency,
+and one heartbeat loop keeps all of them. A crash is noticed after `lease_s`.
 """
 
 import asyncio
@@ -41,76 +41,86 @@ class Delivery:
 Handle = Callable[[Delivery], Awaitable[Verdict]]
 
 
-class _Held:
-    """A delivery that is being worked on; `parting` is what becomes of it when its work is cancelled."""
+Publish = Callable[[str, bytes], Awaitable[None]]
+"""Publishes (subject, payload) on core NATS."""
 
-    def __init__(self, msg: Msg, delivery: Delivery) -> None:
-        self.msg, self.delivery, self.parting = msg, delivery, GIVE_BACK
+
+class _Held:
+    """A delivery that is being worked on; `cut` is what becomes of it when its work is cut short."""
+
+    __slots__ = ("begun", "cut", "delivery", "reply", "task")
+
+    def __init__(self, msg: Msg) -> None:
+        self.reply, self.delivery = msg.reply, _delivery(msg)
+        self.begun = False
+        self.cut: Verdict | None = None
         self.task: asyncio.Task[None] | None = None
 
 
 class Leases:
-    """The deliveries that a worker holds, at most `concurrency`, of which `batch` may arrive at once."""
+    """The deliveries that a worker holds, at most `concurrency`. `released` is awaited after each that is let go."""
 
     def __init__(self, handle: Handle, concurrency: int, lease_s: float) -> None:
-        self._handle, self._lease_s = handle, lease_s
-        self.batch = max(1, min(concurrency // 4, 64))
-        self._wanted_below = concurrency - self.batch
+        self._handle, self._concurrency, self._lease_s = handle, concurrency, lease_s
         self._held: set[_Held] = set()
-        self._room = asyncio.Event()
-        self._room.set()
+        self._publish: Publish | None = None
+        self._released: Callable[[], Awaitable[None]] | None = None
         self._beating: asyncio.Task[None] | None = None
-        self._closing = False
         self.renewals = 0
+
+    def start(self, publish: Publish, released: Callable[[], Awaitable[None]]) -> None:
+        """Hold deliveries from now on, on a connection that can publish."""
+        self._publish, self._released = publish, released
+        self._beating = asyncio.create_task(self._beat())
 
     def __len__(self) -> int:
         return len(self._held)
 
-    async def take(self, msg: Msg) -> None:
-        """Hold a message and start to work on it; returns when there is room for a whole batch again."""
-        if self._closing:
-            await _settle(msg, GIVE_BACK)
-            return
-        held = _Held(msg, _delivery(msg))
+    def room(self) -> int:
+        """How many more deliveries can be held."""
+        return self._concurrency - len(self._held)
+
+    def take(self, msg: Msg) -> None:
+        """Hold a message and start to work on it."""
+        held = _Held(msg)
         self._held.add(held)
         held.task = asyncio.create_task(self._work(held))
-        if self._beating is None:
-            self._beating = asyncio.create_task(self._beat())
-        if len(self._held) > self._wanted_below:
-            self._room.clear()
-            await self._room.wait()
 
     async def _work(self, held: _Held) -> None:
+        held.begun = True
         try:
-            verdict = await self._handle(held.delivery)
+            verdict = held.cut or await self._handle(held.delivery)
         except asyncio.CancelledError:
-            verdict = held.parting
-        try:
-            await _settle(held.msg, verdict)
+            verdict = held.cut or GIVE_BACK
         finally:
             self._held.discard(held)
-            if len(self._held) <= self._wanted_below:
-                self._room.set()
+        await self._say(held, _words(verdict))
+        if self._released is not None:
+            await self._released()
+
+    async def _say(self, held: _Held, words: bytes) -> None:
+        """Settle or renew; when the broker is away the lease runs out by itself."""
+        assert self._publish is not None
+        with contextlib.suppress(NatsError):
+            await self._publish(held.reply, words)
 
     async def _beat(self) -> None:
         while True:
             await asyncio.sleep(self._lease_s / HEARTBEATS_A_LEASE)
             for held in tuple(self._held):
-                with contextlib.suppress(NatsError):
-                    await held.msg.in_progress()
-                    self.renewals += 1
+                await self._say(held, b"+WPI")
+                self.renewals += 1
 
     def cancel_run(self, beginning: str) -> None:
         """Stop the work on every delivery whose subject begins so; each is looked at again in a moment."""
         for held in tuple(self._held):
             if held.task is not None and held.delivery.subject.startswith(beginning):
-                held.parting = LOOK_AGAIN
-                held.task.cancel()
+                held.cut = LOOK_AGAIN
+                if held.begun:  # a task that is cancelled before its first step never reaches its own clean-up
+                    held.task.cancel()
 
     async def drain(self, patience_s: float) -> None:
-        """Take nothing more, let the work finish for a while, then give the rest back at once."""
-        self._closing = True
-        self._room.set()
+        """Let the work finish for a while, then give the rest back at once. Nothing may be taken meanwhile."""
         tasks = [held.task for held in self._held if held.task is not None]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=patience_s)
@@ -122,16 +132,17 @@ class Leases:
             self._beating.cancel()
 
 
-async def _settle(msg: Msg, verdict: Verdict) -> None:
-    """Ack, nak or term; when the broker is away the lease runs out by itself."""
-    with contextlib.suppress(NatsError):
-        match verdict.settle:
-            case "ack":
-                await msg.ack()
-            case "nak":
-                await msg.nak(delay=verdict.delay_s or None)
-            case "term":
-                await msg.term()
+def _words(verdict: Verdict) -> bytes:
+    """The acknowledgement as the broker reads it (ADR-15)."""
+    match verdict.settle:
+        case "ack":
+            return b"+ACK"
+        case "term":
+            return b"+TERM"
+        case _ if verdict.delay_s > 0:
+            return f'-NAK {{"delay": {int(verdict.delay_s * 1e9)}}}'.encode()
+        case _:
+            return b"-NAK"
 
 
 def _delivery(msg: Msg) -> Delivery:

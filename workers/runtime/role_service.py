@@ -1,6 +1,9 @@
 """The worker of a role: lease, command, toolkit, result. The same for every role."""
 
+import asyncio
 import json
+import os
+import socket
 
 from contracts import subjects
 from contracts.codec import decode
@@ -17,6 +20,8 @@ from workers.runtime.service import ACK, Service
 from workers.runtime.toolkit import Toolkit
 from workers.runtime.topology import live_subject
 
+ANNOUNCE_AFTER_S = 0.2
+
 
 class RoleService(Service):
     """Takes one role's tasks, one lease each, and says what came of them."""
@@ -27,6 +32,8 @@ class RoleService(Service):
         super().__init__(role.name)
         self._role, self._prompts, self._models = role, prompts, models
         self._spent: dict[int, tuple[Call, ...]] = {}
+        self._saying: set[asyncio.Future[None]] = set()
+        self._id = f"{role.name}@{socket.gethostname()}:{os.getpid()}"
 
     async def work(self, delivery: Delivery) -> Verdict:
         """Do the task, unless its run is over or its result is there already."""
@@ -35,15 +42,18 @@ class RoleService(Service):
         if not isinstance(task, Task):
             raise Impossible(f"{delivery.subject} holds a {type(task).__name__}, which is no task")
         again = delivery.number > 1
-        if (again or self._is_old(delivery)) and await self._is_settled(task, again):
+        may_be_over = again or self.env.endings.may_concern(task.tenant, task.run, delivery.sequence)
+        if may_be_over and await self._is_settled(task, again):
             return ACK
-        await self._announce(task)
         tools = self._tools(task, again)
+        announcing = asyncio.get_running_loop().call_later(ANNOUNCE_AFTER_S, self._announce, task)
         try:
             outcome = await self._role.job_for(task).handle(task, tools)
         except Exception:
             self._spent[delivery.sequence] = tools.calls
             raise
+        finally:
+            announcing.cancel()
         if (await self.env.bus.log.say(outcome)).news:
             self.env.metrics.tasks.labels(self.name, "done").inc()
             self.env.metrics.count_calls(outcome.calls)
@@ -51,20 +61,7 @@ class RoleService(Service):
 
     def _tools(self, task: Task, again: bool) -> Toolkit:
         bus, settings = self.env.bus, self.env.settings
-        return Toolkit(
-            task,
-            bus.log,
-            bus.artifacts,
-            self._prompts,
-            self._models,
-            redelivered=again,
-            prefix=settings.prefix,
-            call_timeout_s=settings.call_timeout_s,
-        )
-
-    def _is_old(self, delivery: Delivery) -> bool:
-        """Whether the task was asked for before this worker listened to the ends of runs."""
-        return delivery.sequence <= self.env.heard_from
+        return Toolkit(task, bus.log, bus.artifacts, self._prompts, self._models, settings=settings, redelivered=again)
 
     async def _is_settled(self, task: Task, again: bool) -> bool:
         if await self.is_closed(task.tenant, task.run):
@@ -74,10 +71,18 @@ class RoleService(Service):
         result = Address(task.tenant, task.run, "result", (task.task,))
         return await self.env.bus.log.find(result.subject(self.env.settings.prefix)) is not None
 
-    async def _announce(self, task: Task) -> None:
+    def _announce(self, task: Task) -> None:
+        """Say on core NATS who works on a task that takes a while; nobody has to listen."""
         subject = live_subject(self.env.settings, task.tenant, task.run, task.task)
-        notice = {"state": "working", "worker": self.name, "attempt": task.attempt}
-        await self.env.bus.nc.publish(subject, json.dumps(notice).encode())
+        notice = {"state": "working", "worker": self._id, "attempt": task.attempt}
+        saying = asyncio.ensure_future(self.env.bus.nc.publish(subject, json.dumps(notice).encode()))
+        self._saying.add(saying)
+        saying.add_done_callback(self._said)
+
+    def _said(self, saying: "asyncio.Future[None]") -> None:
+        self._saying.discard(saying)
+        if not saying.cancelled() and (error := saying.exception()) is not None:
+            self.log.debug("live_notice_lost", error=repr(error))
 
     async def failed(self, delivery: Delivery, verdict: Verdict, error: Exception) -> None:
         """Record the failure of an attempt that is over."""

@@ -2,13 +2,14 @@
 
 import base64
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from contracts import subjects
 from contracts.v1.failures import DeadLetter
 from workers.runtime import topology
 from workers.runtime.bus import Bus
+from workers.runtime.endings import Endings
 from workers.runtime.errors import Verdict, verdict_on
 from workers.runtime.lease import Delivery
 from workers.runtime.settings import Settings
@@ -21,15 +22,12 @@ POISON_LIMIT_FACTOR = 3
 
 @dataclass(frozen=True)
 class Environment:
-    """What a service is handed by the composition root.
-
-    `heard_from` is the last sequence of the log that was stored before this worker listened to the ends of runs.
-    """
+    """What a service is handed by the composition root."""
 
     settings: Settings
     metrics: Metrics
     bus: Bus
-    heard_from: int = 0
+    endings: Endings = field(default_factory=Endings)
 
 
 class Service(ABC):
@@ -54,6 +52,7 @@ class Service(ABC):
     async def start(self, env: Environment) -> None:
         """Called once the broker is connected and before the first delivery."""
         self._env = env
+        self._settled = {how: env.metrics.verdicts.labels(self.name, how) for how in ("ack", "nak", "term")}
 
     @abstractmethod
     async def work(self, delivery: Delivery) -> Verdict:
@@ -71,7 +70,7 @@ class Service(ABC):
             # Recording the failure failed, mostly because the broker is away: nothing is lost, try again.
             self.log.error("verdict_not_recorded", subject=delivery.subject, error=repr(error))
             verdict = Verdict("nak", delay_s=1.0)
-        self.env.metrics.verdicts.labels(self.name, verdict.settle).inc()
+        self._settled[verdict.settle].inc()
         return verdict
 
     async def _guarded(self, delivery: Delivery) -> Verdict:
@@ -101,7 +100,7 @@ class Service(ABC):
         )
 
     async def bury(self, delivery: Delivery, reason: str, stream: str = "") -> None:
-        """Keep a message that can't be handled in `DEAD`, with the reason; `stream` if it is not from the worker's own."""
+        """Keep a message that can't be handled in `DEAD`, with the reason. `stream`: where it is from, if elsewhere."""
         stream = stream or self.stream
         letter = DeadLetter(
             subject=delivery.subject,

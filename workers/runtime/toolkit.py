@@ -15,7 +15,6 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from contracts.subjects import PREFIX
 from contracts.v1.journal import Call
 from contracts.v1.projects import FileRef
 from contracts.v1.tasks import Outcome, Task
@@ -26,6 +25,7 @@ from workers.runtime.errors import Impossible, MalformedReply, RefusedByModel
 from workers.runtime.journal import Answer, Asked, Journal
 from workers.runtime.models import Models
 from workers.runtime.ports import Artifacts, Log
+from workers.runtime.settings import Settings
 
 REPAIR_PROMPT = "toolkit/malformed_reply"
 TRANSFERS_AT_ONCE = 8
@@ -58,7 +58,10 @@ class DoesNotFit(Exception):
 
 
 class Toolkit:
-    """What one delivery of one task works with. `calls` are the journal entries used so far."""
+    """What one delivery of one task works with. `calls` are the journal entries used so far.
+
+    `log`, `artifacts` and `settings` are for the few roles that publish or run something of their own.
+    """
 
     def __init__(
         self,
@@ -68,13 +71,18 @@ class Toolkit:
         prompts: Prompts,
         models: Models,
         *,
+        settings: Settings,
         redelivered: bool = False,
-        prefix: str = PREFIX,
-        call_timeout_s: float = 600.0,
     ) -> None:
-        self._task, self._artifacts, self._prompts, self._models = task, artifacts, prompts, models
+        self.log, self.artifacts, self.settings, self.prefix = log, artifacts, settings, settings.prefix
+        self._task, self._prompts, self._models = task, prompts, models
         self._journal = Journal(
-            task, log, artifacts, redelivered=redelivered, prefix=prefix, call_timeout_s=call_timeout_s
+            task,
+            log,
+            artifacts,
+            redelivered=redelivered,
+            prefix=settings.prefix,
+            call_timeout_s=settings.call_timeout_s,
         )
         self.calls: tuple[Call, ...] = ()
 
@@ -111,7 +119,7 @@ class Toolkit:
         if twice:
             raise MalformedReply(f"these files are there more than once: {', '.join(twice)}")
         contents = [file.content.encode() for file in kept]
-        digests = await _each(self._artifacts.put, contents)
+        digests = await _each(self.artifacts.put, contents)
         return tuple(
             FileRef(path=file.path, sha256=digest, size=len(content))
             for file, digest, content in zip(kept, digests, contents, strict=True)
@@ -125,7 +133,7 @@ class Toolkit:
     async def load_bytes(self, refs: Iterable[FileRef]) -> dict[str, bytes]:
         """The content of the files by path; raises `ArtifactMissing`."""
         wanted = tuple(refs)
-        contents = await _each(self._artifacts.get, [ref.sha256 for ref in wanted])
+        contents = await _each(self.artifacts.get, [ref.sha256 for ref in wanted])
         return {ref.path: content for ref, content in zip(wanted, contents, strict=True)}
 
     def report(self, outcome: type[Out], **fields: Any) -> Out:

@@ -1,11 +1,8 @@
 """Sandbox: runs a project's tests away from the fleet and reports what it saw."""
 
-import json
-from hashlib import sha256
-
 from faststream import FastStream
 
-from contracts.v1.projects import CaseFailure, Evidence, FileRef
+from contracts.v1.projects import CaseFailure, Evidence, FileRef, files_digest
 from contracts.v1.tasks import ProjectVerified, VerifyProject
 from workers.runtime.bootstrap import role_app
 from workers.runtime.errors import Impossible
@@ -46,15 +43,9 @@ def _evidence(verdict: Verdict, files: tuple[FileRef, ...], junit: str | None) -
         reason=verdict.reason,
         level=str(verdict.level),
         duration_s=round(verdict.duration_s, 3),
-        files_digest=digest_of(files),
+        files_digest=files_digest(files),
         junit=junit,
     )
-
-
-def digest_of(files: tuple[FileRef, ...]) -> str:
-    """SHA-256 over paths and digests in order of path: which files the evidence is about."""
-    listed = sorted((file.path, file.sha256) for file in files)
-    return sha256(json.dumps(listed).encode()).hexdigest()
 
 
 role = Role(

@@ -1,9 +1,10 @@
 """Architect: turns requirements into a design that developers can build from, each module alone."""
 
-from typing import Any
+from faststream import FastStream
 
 from contracts.v1.tasks import DesignProposed, DesignSystem
 from workers.roles.architect.replies import DesignReply
+from workers.runtime.bootstrap import role_app
 from workers.runtime.role import Job, Role
 from workers.runtime.sandbox_facts import sandbox_facts
 from workers.runtime.toolkit import Toolkit
@@ -24,8 +25,6 @@ role = Role(
 )
 
 
-def app() -> Any:
+def app() -> FastStream:
     """The worker's application."""
-    from workers.runtime.bootstrap import role_app  # noqa: PLC0415
-
     return role_app(role)

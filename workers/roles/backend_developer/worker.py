@@ -1,9 +1,10 @@
 """Backend developer: writes one module of a design, and mends what tests and reviews show."""
 
-from typing import Any
+from faststream import FastStream
 
 from contracts.v1.tasks import BuildModule, ModuleBuilt, ProjectRepaired, RepairProject
 from workers.roles.backend_developer.replies import ModuleReply, RepairReply
+from workers.runtime.bootstrap import role_app
 from workers.runtime.role import Job, Role
 from workers.runtime.sandbox_facts import sandbox_facts
 from workers.runtime.toolkit import Toolkit
@@ -29,8 +30,6 @@ jobs = (Job(BuildModule, build), Job(RepairProject, repair))
 role = Role(name="backend_developer", purpose="Writes the modules of a design, and repairs a project.", jobs=jobs)
 
 
-def app() -> Any:
+def app() -> FastStream:
     """The worker's application."""
-    from workers.runtime.bootstrap import role_app  # noqa: PLC0415
-
     return role_app(role)

@@ -1,10 +1,11 @@
 """Project manager: turns an idea into requirements and a plan, or says which part of it can't be planned."""
 
-from typing import Any
+from faststream import FastStream
 
 from contracts.v1.plans import Plan
 from contracts.v1.tasks import PlanProject, ProjectPlanned
 from workers.roles.project_manager.replies import PlanReply
+from workers.runtime.bootstrap import role_app
 from workers.runtime.errors import Impossible
 from workers.runtime.role import Job, Role
 from workers.runtime.toolkit import Toolkit
@@ -28,8 +29,6 @@ role = Role(
 )
 
 
-def app() -> Any:
+def app() -> FastStream:
     """The worker's application."""
-    from workers.runtime.bootstrap import role_app  # noqa: PLC0415
-
     return role_app(role)

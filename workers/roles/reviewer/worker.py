@@ -1,9 +1,10 @@
 """Reviewer: reads the project against its requirements; a blocking finding causes a repair."""
 
-from typing import Any
+from faststream import FastStream
 
 from contracts.v1.tasks import ProjectReviewed, ReviewProject
 from workers.roles.reviewer.replies import ReviewReply
+from workers.runtime.bootstrap import role_app
 from workers.runtime.role import Job, Role
 from workers.runtime.toolkit import Toolkit
 
@@ -28,8 +29,6 @@ role = Role(
 )
 
 
-def app() -> Any:
+def app() -> FastStream:
     """The worker's application."""
-    from workers.runtime.bootstrap import role_app  # noqa: PLC0415
-
     return role_app(role)

@@ -1,9 +1,10 @@
 """Test engineer: writes tests from the acceptance criteria; never sees the code."""
 
-from typing import Any
+from faststream import FastStream
 
 from contracts.v1.tasks import TestsWritten, WriteTests
 from workers.roles.test_engineer.replies import TestsReply
+from workers.runtime.bootstrap import role_app
 from workers.runtime.role import Job, Role
 from workers.runtime.sandbox_facts import sandbox_facts
 from workers.runtime.toolkit import Toolkit
@@ -29,8 +30,6 @@ role = Role(
 )
 
 
-def app() -> Any:
+def app() -> FastStream:
     """The worker's application."""
-    from workers.runtime.bootstrap import role_app  # noqa: PLC0415
-
     return role_app(role)

@@ -1,0 +1,91 @@
+"""Reading the log by direct gets (ADR-31): any replica may answer, and many messages come for one question.
+
+One wildcard inbox takes all answers; a subscription for each question would cost more than the read.
+"""
+
+import asyncio
+import itertools
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
+
+from workers.runtime.errors import BusUnavailable
+from workers.runtime.ports import Stored
+
+READ_TIMEOUT_S = 5.0
+Page = tuple[list[Stored], bool]
+"""Messages in order, and whether more is pending behind them."""
+
+
+@dataclass
+class _Question:
+    """A question whose answers are still coming. Only a question for many is closed by a status message."""
+
+    many: bool
+    answered: asyncio.Future[Page]
+    found: list[Stored] = field(default_factory=list)
+
+
+class DirectGets:
+    """Asks one stream; start it once the client is connected."""
+
+    def __init__(self, client: Client, stream: str) -> None:
+        self._client, self._subject = client, f"$JS.API.DIRECT.GET.{stream}"
+        self._inbox = ""
+        self._open: dict[str, _Question] = {}
+        self._numbers = itertools.count()
+
+    async def start(self) -> None:
+        """Subscribe to the answers."""
+        self._inbox = self._client.new_inbox()
+        await self._client.subscribe(f"{self._inbox}.*", cb=self._came)
+
+    async def ask(self, request: dict[str, Any]) -> Page:
+        """One page of what the stream has; raises `BusUnavailable` when nothing answers in time."""
+        loop = asyncio.get_running_loop()
+        number = str(next(self._numbers))
+        question = _Question("batch" in request, loop.create_future())
+        self._open[number] = question
+        late = loop.call_later(READ_TIMEOUT_S, _give_up, question.answered)
+        try:
+            await self._client.publish(self._subject, json.dumps(request).encode(), reply=f"{self._inbox}.{number}")
+            return await question.answered
+        except (TimeoutError, NatsError) as error:
+            raise BusUnavailable(f"the log could not be read: {error or 'no answer in time'}") from error
+        finally:
+            late.cancel()
+            self._open.pop(number, None)
+
+    async def _came(self, msg: Msg) -> None:
+        question = self._open.get(msg.subject.rsplit(".", 1)[1])
+        if question is None or question.answered.done():
+            return
+        headers = msg.headers or {}
+        status = headers.get("Status")
+        if status is None:
+            question.found.append(_stored(msg, headers))
+            if not question.many:
+                question.answered.set_result((question.found, False))
+        elif status in ("204", "404"):
+            more = int(headers.get("Nats-Num-Pending", "0")) > 0
+            question.answered.set_result((question.found, more))
+        else:
+            said = f"{status} {headers.get('Description', '')}".strip()
+            question.answered.set_exception(
+                BusUnavailable(f"the log could not be read: {said}; is it provisioned? (flotilla provision)")
+            )
+
+
+def _give_up(answered: asyncio.Future[Page]) -> None:
+    if not answered.done():
+        answered.set_exception(TimeoutError())
+
+
+def _stored(msg: Msg, headers: dict[str, str]) -> Stored:
+    at = datetime.fromisoformat(headers["Nats-Time-Stamp"]).astimezone(UTC)
+    return Stored(int(headers["Nats-Sequence"]), at, headers["Nats-Subject"], msg.data)
