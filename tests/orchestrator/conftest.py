@@ -26,4 +26,5 @@ def make() -> ModuleType:
 @pytest.fixture(scope="session")
 def world(make: ModuleType) -> ModuleType:
     """A simulated world: a write-once log, replicas, roles and a clock."""
+    _module("script")
     return _module("world")

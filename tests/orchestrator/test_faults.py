@@ -10,7 +10,7 @@ from workers.orchestrator.decider import Decision
 from workers.orchestrator.run import Run, fold
 
 decide, ask, failures = decider.decide, decider._ask, Run.failures
-next_of_project, own_steps = pipeline.next_of_project, steps.own_steps
+next_of_project = pipeline.next_of_project
 
 
 def _does_not_wait_for_its_failure(run, step, policy):
@@ -88,7 +88,7 @@ def _first_breach(world, examples=250):
         try:
             world.World(script, schedule, replicas, own, racing).close()
         except Exception as breach:
-            return n, breach
+            return breach
     return None
 
 
@@ -100,6 +100,4 @@ def test_without_a_fault_the_same_examples_break_nothing(world):
 def test_a_planted_fault_breaks_a_property(world, monkeypatch, fault):
     where, name, instead = FAULTS[fault]
     monkeypatch.setattr(where, name, instead)
-    found = _first_breach(world)
-    print(fault, found)
-    assert found is not None
+    assert _first_breach(world) is not None

@@ -6,6 +6,10 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.v1.runs import RunRequested
+from workers.orchestrator.decider import name_of
+from workers.orchestrator.run import Run, fold, fold_spoiled
+
 BYTES = st.binary(max_size=400)
 
 
@@ -23,11 +27,41 @@ def test_replicas_that_saw_different_prefixes_agree_on_the_end(world, script, sc
     assert together.status == alone.status
 
 
+def _pool(make):
+    """Valid facts of every kind under names of every stage, sensible or not."""
+    long = make.task("b" * 40, "backend_developer", ["design"], each="module")
+    plans = [make.project_plan(), make.project_plan(make.task("build-api")), make.plan(), make.project_plan(long)]
+    names = ["plan", "plan-2", "design", "build", "build-api", "tests", "verify-1", "verify-2", "review-1"]
+    names += ["repair-1", "package", "a", "plan-S2", "design-S2", "verify-1-S2", "b" * 38 + "-" + "x" * 9]
+    facts = [make.request(), make.request(make.plan(make.task("a"), make.task("build-api", needs=["a"])))]
+    facts += [make.cancel(), make.passed("run"), make.passed("task-plan-1"), make.passed("task-verify-1-1")]
+    for name in names:
+        facts += [make.planned(plan, name) for plan in plans]
+        facts += [make.proposed(*modules, name=name) for modules in (("api", "store"), ("api", "api"), ("x" * 48,))]
+        facts += [make.built(name), make.tested(name), make.performed(name), make.packed(name)]
+        facts += [make.verified(1, green).model_copy(update={"task": name}) for green in (True, False)]
+        facts += [make.reviewed(1, of).model_copy(update={"task": name}) for of in ("note", "blocking")]
+        facts += [make.repaired(1).model_copy(update={"task": name})]
+        facts += [make.failed(name, attempt, retry) for attempt in (1, 2, 3) for retry in (True, False)]
+    return facts
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.randoms(use_true_random=False), st.integers(1, 120), st.integers(0, 4))
+def test_any_valid_facts_whatsoever_can_be_decided_upon(world, make, rng, known, burnt):
+    facts = rng.sample(_pool(make), known)
+    run = Run("t", "r")
+    for fact in rng.sample(facts, min(burnt, known)):
+        run = fold_spoiled(run, name_of(fact)) if not isinstance(fact, RunRequested) else run
+    for fact in (*facts, make.request(), *make.up_to_verify()):
+        run = fold(run, [fact])
+        world.decided(run)
+
+
 def test_the_worlds_are_varied_enough_to_prove_something(world):
     chance, ends, said = random.Random(1), Counter(), Counter()
     for n in range(120):
         one = world.World(chance.randbytes(300), chance.randbytes(300), 1 + n % 3, n % 3 == 0, racing=n % 2 == 0)
         ends[one.close().status] += 1
         said.update(name.split(".")[0] + name.split(".")[-2][:6] for name in one.log)
-    print(ends, said)
     assert min(ends[status] for status in ("completed", "failed", "cancelled")) > 5

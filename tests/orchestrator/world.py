@@ -1,12 +1,7 @@
-"""A simulated world: a write-once log, replicas that decide, roles that answer, and a clock.
-
-Every choice is read from bytes. A byte of 0, or none left, is the tame choice (success, in order, no
-crash), so that hypothesis shrinks towards a run in which nothing special happens.
-"""
+"""A simulated world: a write-once log, replicas that decide, roles that answer, and a clock."""
 
 import re
 import sys
-from zlib import crc32
 
 from contracts import subjects
 from contracts.codec import decode, encode
@@ -16,10 +11,8 @@ from contracts.v1.runs import RunClosed
 from contracts.v1.tasks import (
     BuildModule,
     DesignProposed,
-    DesignSystem,
     PackProject,
     PerformTask,
-    PlanProject,
     ProjectReviewed,
     ProjectVerified,
     RepairProject,
@@ -28,107 +21,37 @@ from contracts.v1.tasks import (
     VerifyProject,
     WriteTests,
 )
-from workers.orchestrator import decider
+from workers.orchestrator import decider, endings
 from workers.orchestrator.decider import NOTHING
 from workers.orchestrator.run import Run, fold, fold_spoiled
 
 make = sys.modules["orchestrator_tests_making"]
+script = sys.modules["orchestrator_tests_script"]
 
 SPOILED = "spoiled"
 TRIGGERS = ("run.requested", "run.cancel", "result", "failure", "timer")
 
 
-class Tape:
-    """Choices as bytes."""
-
-    def __init__(self, data):
-        self._left = list(reversed(data))
-
-    def pick(self, n):
-        return (self._left.pop() if self._left else 0) % n
-
-    def chance(self, percent):
-        return (self._left.pop() if self._left else 0) >= 256 - 2.56 * percent
-
-
-class Script:
-    """What the roles do. An answer follows from the name of the command, whoever asks for it and when."""
-
-    def __init__(self, data):
-        self._data = data or b"\0"
-        self._hardness = self._data[0] % 4 / 3
-
-    def of(self, name):
-        start = crc32(name.encode()) % len(self._data)
-        return Tape((self._data[start:] + self._data[:start])[:12])
-
-    def own_plan(self):
-        tape = self.of("own plan")
-        names = [f"t{n}" for n in range(1 + tape.pick(8))]
-        needs = [[need for need in names[:n] if tape.chance(40)] for n in range(len(names))]
-        deadlines = [5 if tape.chance(30) else None for _ in names]
-        rows = zip(names, needs, deadlines, strict=True)
-        return make.plan(*(make.task(name, needs=need, deadline_s=deadline) for name, need, deadline in rows))
-
-    def answer(self, command, racing):
-        """The facts that the role says, in order; a name alone is a fact that does not validate."""
-        tape = self.of(decider.name_of(command))
-        failure = make.failed(command.task, command.attempt, role=command.role)
-        fatal = failure.model_copy(update={"retry": False})
-        result = _report(command, tape)
-        odd = [
-            (100 if self.of(f"worker for {command.task}").chance(5 * self._hardness) else 0, []),
-            (3, []),
-            (4, [f"failure.{command.task}.{command.attempt}"]),
-            (14, [failure]),
-            (4, [fatal]),
-            (6, [f"result.{command.task}"]),
-            (4, [_odd_one(command)]),
-            (10 if racing else 0, [failure, result]),
-        ]
-        for percent, answer in odd:
-            if tape.chance(percent if percent == 100 else percent * self._hardness):
-                return answer
-        return [result]
-
-
-def _odd_one(command):
-    wrong = make.tested if isinstance(command, PerformTask) else make.performed
-    return wrong(command.task)
-
-
-def _report(command, tape):
-    given = {**make.IDS, "task": command.task, "attempt": command.attempt}
-    if isinstance(command, PlanProject):
-        return make.planned(_plan(tape), command.task)
-    if isinstance(command, DesignSystem):
-        return make.proposed(*_modules(tape), name=command.task)
-    if isinstance(command, VerifyProject):
-        return ProjectVerified(**given, evidence=make.evidence(not tape.chance(35)))
-    if isinstance(command, ReviewProject):
-        found = ("blocking",) if tape.chance(25) else ("note",)
-        return make.reviewed(1, *found).model_copy(update=given)
-    if isinstance(command, PackProject):
-        return make.packed(command.task)
-    kind = make.REPORTS.get(type(command), TaskPerformed)
-    files = (make.file(f"{command.task}.py", str(tape.pick(10))),)
-    return kind(**given, files=files, calls=(make.call(command.task),))
-
-
-def _plan(tape):
-    intro, docs = make.task("intro"), make.task("docs", needs=["build"], deadline_s=5)
-    after = make.task("after", "infra_engineer", ["docs", "tests"])
-    long = make.task("b" * 40, "backend_developer", ["design"], each="module", deadline_s=5)
-    sound = [(), (docs,), (intro, docs), (docs, after), (long,)]
-    colliding, unsound = (make.task("build-api"),), (make.task("lost", needs=["nowhere"]),)
-    choices = [*sound, *sound, colliding, unsound]
-    return make.project_plan(*choices[tape.pick(len(choices))])
-
-
-def _modules(tape):
-    choices = (("api",), ("api", "store"), ("a", "b", "c"), ("x" * 48, "x" * 47 + "y"), ("api", "store", "web", "cli"))
-    choice = tape.pick(12)
-    return ("api", "api") if choice == 11 else choices[choice % 5]
+def decided(run):
+    """What is decided, after looking at it from all sides."""
+    decision = decider.decide(run, make.POLICY)
+    if run.is_closed:
+        assert decision == NOTHING, "something is said after the end"
+    if "run.cancel" in (*run.facts, *run.spoiled) and run.request and not run.is_closed:
+        statuses = [getattr(message, "status", message.kind) for message in decision.messages]
+        assert statuses == ["cancelled"], "a cancel does not win"
+    names = [decider.name_of(message) for message in decision.messages]
+    assert len(set(names)) == len(names), "two messages of one name"
+    assert not set(names) & (set(run.facts) | run.spoiled), "a name is said twice"
+    after = decider.decide(fold(run, decision.messages), make.POLICY)
+    waits = any(isinstance(message, TaskFailed) for message in decision.messages)
+    assert waits or after == NOTHING, "deciding again says more"
+    assert not waits or after != NOTHING, "nothing follows from a failure"
+    for message in decision.messages:
+        assert decode(subjects.subject_of(message), encode(message)) == message, "what is said does not decode"
+    for timer in decision.timers:
+        assert subjects.is_token(timer.name), f"timer {timer.name} has no name that the bus can carry"
+    return decision
 
 
 class Replica:
@@ -144,8 +67,8 @@ class Replica:
 class World:
     """One run from its request until nothing is left to happen. Every step is checked by assertions."""
 
-    def __init__(self, script, schedule=b"", replicas=1, own=False, racing=False):
-        self.script, self.schedule, self.racing = Script(script), Tape(schedule), racing
+    def __init__(self, answers, schedule=b"", replicas=1, own=False, racing=False):
+        self.script, self.schedule, self.racing = script.Script(answers), script.Tape(schedule), racing
         self.replicas = [Replica() for _ in range(replicas)]
         self.log, self.timers, self.events = {}, {}, []
         self.sober = replicas == 1 and not racing
@@ -215,7 +138,7 @@ class World:
     def _act(self, replica):
         """Decide and say until what the log holds is what was meant; returns False when the replica crashed."""
         while True:
-            decision = self._decide(replica.run)
+            decision = decided(replica.run)
             for timer in decision.timers:
                 self.timers.setdefault(timer.name, False)
             as_meant = True
@@ -232,26 +155,6 @@ class World:
                 replica.learn(name, self.log[name])
             if as_meant:
                 return True
-
-    def _decide(self, run):
-        decision = decider.decide(run, make.POLICY)
-        if run.is_closed:
-            assert decision == NOTHING, "something is said after the end"
-        if "run.cancel" in (*run.facts, *run.spoiled) and run.request and not run.is_closed:
-            statuses = [getattr(message, "status", message.kind) for message in decision.messages]
-            assert statuses == ["cancelled"], "a cancel does not win"
-        names = [decider.name_of(message) for message in decision.messages]
-        assert len(set(names)) == len(names), "two messages of one name"
-        assert not set(names) & (set(run.facts) | run.spoiled), "a name is said twice"
-        after = decider.decide(fold(run, decision.messages), make.POLICY)
-        waits = any(isinstance(message, TaskFailed) for message in decision.messages)
-        assert waits or after == NOTHING, "deciding again says more"
-        assert not waits or after != NOTHING, "nothing follows from a failure"
-        for message in decision.messages:
-            assert decode(subjects.subject_of(message), encode(message)) == message, "what is said does not decode"
-        for timer in decision.timers:
-            assert subjects.is_token(timer.name), f"timer {timer.name} has no name that the bus can carry"
-        return decision
 
     def _check_said(self, message):
         if self.sober:
@@ -337,7 +240,7 @@ class World:
             assert all(isinstance(self.result(task.task), TaskPerformed) for task in own.tasks), "not all is done"
         if closed.status == "cancelled":
             assert "run.cancel" in self.log, "nobody asked for the cancel"
-        if closed.reason == decider.LATE and not self.racing:
+        if closed.reason == endings.LATE.reason and not self.racing:
             assert self.silent, "nobody was silent without a deadline, and yet the run hung until its own"
         if closed.status == "failed":
             assert closed.failed_task or "timer.run" in self.log, "failed without saying where"

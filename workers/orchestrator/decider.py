@@ -14,17 +14,16 @@ from typing import NamedTuple
 from contracts.message import Message
 from contracts.subjects import address_of
 from contracts.v1.failures import TaskFailed
-from contracts.v1.runs import FieldError, RunClosed, RunRequested
+from contracts.v1.runs import RunRequested
 from contracts.v1.tasks import Outcome
-from workers.orchestrator import plans
-from workers.orchestrator.pipeline import Ending, next_of_project
+from workers.orchestrator import endings, plans
+from workers.orchestrator.endings import Ending
+from workers.orchestrator.pipeline import next_of_project
 from workers.orchestrator.policy import Policy
 from workers.orchestrator.run import Run
 from workers.orchestrator.steps import Step, is_done, own_steps
 
 RUN_DEADLINE = "run"
-LONGEST_REASON = 20_000
-LATE = "the run's deadline has passed; ask again with a longer deadline_s"
 
 
 class SetTimer(NamedTuple):
@@ -57,9 +56,9 @@ def decide(run: Run, policy: Policy) -> Decision:
     if (why := run.cancel_wanted) is not None:
         return _close(run, Ending("cancelled", why))
     if run.passed(RUN_DEADLINE):
-        return _close(run, Ending("failed", LATE))
+        return _close(run, endings.LATE)
     if request.plan is not None and (wrong := _objections(run, request, policy)):
-        return _refuse(run, wrong)
+        return Decision(messages=(endings.refused(run, wrong),))
     wanted = next_of_project(run, request, policy) if request.plan is None else _next_of_own(run, request)
     return _close(run, wanted) if isinstance(wanted, Ending) else _ask_all(run, request, wanted, policy)
 
@@ -73,14 +72,20 @@ def _next_of_own(run: Run, request: RunRequested) -> list[Step] | Ending:
     plan = request.plan
     steps = run.derived("steps", (request,), lambda: own_steps(request, plan) if plan else [])
     missing = [step for step in steps if not is_done(run, step)]
-    return missing or Ending("completed", reason=f"all {len(steps)} tasks are done")
+    return missing or Ending(
+        "completed", "its one task is done" if len(steps) == 1 else f"all {len(steps)} tasks are done"
+    )
+
+
+def _close(run: Run, ending: Ending) -> Decision:
+    return Decision(messages=(endings.closed(run, ending),))
 
 
 def _ask_all(run: Run, request: RunRequested, steps: list[Step], policy: Policy) -> Decision:
     """Ask for every step whose needs are met; a step that has a result all the same has one of the wrong kind."""
     for step in steps:
         if (found := run.result(step.name, Outcome)) is not None:
-            return _close(run, _mistaken(run, step, found))
+            return _close(run, endings.mistaken(run, step, found))
     timers: list[SetTimer] = []
     messages: list[Message] = []
     if not any(name.startswith("task.") for names in (run.facts, run.spoiled) for name in names):
@@ -106,10 +111,10 @@ def _ask(run: Run, step: Step, policy: Policy) -> _Asked:
     """The next attempt at a step, or its end, or the failure of an attempt that nobody else will report."""
     *burnt, name = run.names(step.name)
     if len(burnt) >= policy.max_attempts:
-        return _Asked(ending=_spoiled(step, burnt))
+        return _Asked(ending=endings.spoiled(step, burnt))
     failures = run.failures(step.name, step.role)
     if failures and (not failures[-1].retry or len(failures) >= policy.max_attempts):
-        return _Asked(ending=_failed(step, failures))
+        return _Asked(ending=endings.given_up(step, failures))
     attempt = len(failures) + 1
     if (lost := _lost(run, step, name, attempt)) is not None:
         return _Asked(messages=(lost,))
@@ -136,46 +141,6 @@ def _lost(run: Run, step: Step, name: str, attempt: int) -> TaskFailed | None:
     if command in run.spoiled:
         return run.failure(name, step.role, attempt, "spoiled", f"the stored command {command} does not validate")
     return None
-
-
-def _failed(step: Step, failures: list[TaskFailed]) -> Ending:
-    last = failures[-1]
-    tries = "" if len(failures) == 1 else f" after {len(failures)} attempts"
-    reason = f"task {step.name} ({step.role}) failed{tries}: {last.reason}"
-    return Ending("failed", reason, failed_task=step.name, evidence_at=f"failure.{last.task}.{last.attempt}")
-
-
-def _spoiled(step: Step, burnt: list[str]) -> Ending:
-    reason = f"task {step.name} ({step.role}): {len(burnt)} stored results in a row do not validate"
-    return Ending("failed", reason, failed_task=step.name, evidence_at=f"result.{burnt[-1]}")
-
-
-def _mistaken(run: Run, step: Step, found: Outcome) -> Ending:
-    said, wanted = type(found).__name__, step.report.__name__
-    reason = f"task {step.name} ({step.role}) reported a {said}; only a {wanted} can be its result"
-    return Ending("failed", reason, failed_task=step.name, evidence_at=f"result.{run.current(step.name)}")
-
-
-def _close(run: Run, ending: Ending) -> Decision:
-    closed = RunClosed(
-        tenant=run.tenant,
-        run=run.run,
-        status=ending.status,
-        reason=ending.reason[:LONGEST_REASON],
-        failed_task=ending.failed_task,
-        evidence=ending.evidence,
-        evidence_at=ending.evidence_at,
-        capsule=ending.capsule,
-        spent=run.spent(),
-    )
-    return Decision(messages=(closed,))
-
-
-def _refuse(run: Run, wrong: tuple[plans.Objection, ...]) -> Decision:
-    errors = tuple(FieldError(field=f"plan.{field}", message=text) for field, text in wrong)
-    reason = "the request's plan can't be carried out: " + "; ".join(text for _, text in wrong)
-    closed = RunClosed(tenant=run.tenant, run=run.run, status="refused", reason=reason[:LONGEST_REASON], errors=errors)
-    return Decision(messages=(closed,))
 
 
 def name_of(message: Message) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from contracts.v1.plans import Plan
 from contracts.v1.projects import Design, Evidence, FileRef, Finding, Requirements
-from contracts.v1.runs import RunRequested, Status
+from contracts.v1.runs import RunRequested
 from contracts.v1.tasks import (
     MadeFile,
     Outcome,
@@ -23,21 +23,10 @@ from contracts.v1.tasks import (
     VerifyProject,
 )
 from workers.orchestrator import plans
+from workers.orchestrator.endings import Ending
 from workers.orchestrator.policy import Policy
 from workers.orchestrator.run import Run
 from workers.orchestrator.steps import Step, collisions, design_of, files_after, is_done, project_steps
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a run ends. `evidence_at` names the fact that shows why."""
-
-    status: Status
-    reason: str = ""
-    failed_task: str | None = None
-    evidence: Evidence | None = None
-    evidence_at: str = ""
-    capsule: str | None = None
 
 
 def next_of_project(run: Run, request: RunRequested, policy: Policy) -> list[Step] | Ending:
@@ -160,9 +149,9 @@ class _Product:
 
     def _gave_up(self, n: int, evidence: Evidence, findings: tuple[Finding, ...]) -> Ending:
         if findings:
-            reason = f"after {n - 1} repairs reviewers still block: {findings[0].message}"
+            reason = f"{_after(n - 1)} reviewers still block: {findings[0].message}"
             return Ending("failed", reason, f"review-{n}", evidence, _result_of(self.run, f"review-{n}"))
-        reason = f"after {n - 1} repairs the tests are still red: {_first_failure(evidence)}"
+        reason = f"{_after(n - 1)} the tests are still red: {_first_failure(evidence)}"
         return Ending("failed", reason, f"verify-{n}", evidence, _result_of(self.run, f"verify-{n}"))
 
     @property
@@ -175,6 +164,10 @@ class _Product:
     def _step(self, role: str, name: str, report: type[Outcome], make: Callable[[dict[str, Any]], Task]) -> Step:
         given = _given(self.request, role, name)
         return Step(name, role, (), report, lambda _: make(given), self.policy.task_deadline_s)
+
+
+def _after(repairs: int) -> str:
+    return f"after {repairs} repair{'' if repairs == 1 else 's'}"
 
 
 def _ref(file: MadeFile) -> FileRef:

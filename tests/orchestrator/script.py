@@ -1,0 +1,115 @@
+"""What the roles of a simulated world do.
+
+Every choice is read from bytes. A byte of 0, or none left, is the tame choice (success, in order, no
+crash), so that hypothesis shrinks towards a run in which nothing special happens.
+"""
+
+import sys
+from zlib import crc32
+
+from contracts.subjects import address_of
+from contracts.v1.tasks import (
+    DesignSystem,
+    PackProject,
+    PerformTask,
+    PlanProject,
+    ProjectVerified,
+    ReviewProject,
+    TaskPerformed,
+    VerifyProject,
+)
+
+make = sys.modules["orchestrator_tests_making"]
+
+
+class Tape:
+    """Choices as bytes."""
+
+    def __init__(self, data):
+        self._left = list(reversed(data))
+
+    def pick(self, n):
+        return (self._left.pop() if self._left else 0) % n
+
+    def chance(self, percent):
+        return (self._left.pop() if self._left else 0) >= 256 - 2.56 * percent
+
+
+class Script:
+    """What the roles do. An answer follows from the name of the command, whoever asks for it and when."""
+
+    def __init__(self, data):
+        self._data = data or b"\0"
+        self._hardness = self._data[0] % 4 / 3
+
+    def of(self, name):
+        start = crc32(name.encode()) % len(self._data)
+        return Tape((self._data[start:] + self._data[:start])[:12])
+
+    def own_plan(self):
+        tape = self.of("own plan")
+        names = [f"t{n}" for n in range(1 + tape.pick(8))]
+        needs = [[need for need in names[:n] if tape.chance(40)] for n in range(len(names))]
+        deadlines = [5 if tape.chance(30) else None for _ in names]
+        rows = zip(names, needs, deadlines, strict=True)
+        return make.plan(*(make.task(name, needs=need, deadline_s=deadline) for name, need, deadline in rows))
+
+    def answer(self, command, racing):
+        """The facts that the role says, in order; a name alone is a fact that does not validate."""
+        tape = self.of(address_of(command).name)
+        failure = make.failed(command.task, command.attempt, role=command.role)
+        fatal = failure.model_copy(update={"retry": False})
+        result = _report(command, tape)
+        odd = [
+            (100 if self.of(f"worker for {command.task}").chance(5 * self._hardness) else 0, []),
+            (3, []),
+            (4, [f"failure.{command.task}.{command.attempt}"]),
+            (14, [failure]),
+            (4, [fatal]),
+            (6, [f"result.{command.task}"]),
+            (4, [_odd_one(command)]),
+            (10 if racing else 0, [failure, result]),
+        ]
+        for percent, answer in odd:
+            if tape.chance(percent if percent == 100 else percent * self._hardness):
+                return answer
+        return [result]
+
+
+def _odd_one(command):
+    wrong = make.tested if isinstance(command, PerformTask) else make.performed
+    return wrong(command.task)
+
+
+def _report(command, tape):
+    given = {**make.IDS, "task": command.task, "attempt": command.attempt}
+    if isinstance(command, PlanProject):
+        return make.planned(_plan(tape), command.task)
+    if isinstance(command, DesignSystem):
+        return make.proposed(*_modules(tape), name=command.task)
+    if isinstance(command, VerifyProject):
+        return ProjectVerified(**given, evidence=make.evidence(not tape.chance(35)))
+    if isinstance(command, ReviewProject):
+        found = ("blocking",) if tape.chance(25) else ("note",)
+        return make.reviewed(1, *found).model_copy(update=given)
+    if isinstance(command, PackProject):
+        return make.packed(command.task)
+    kind = make.REPORTS.get(type(command), TaskPerformed)
+    files = (make.file(f"{command.task}.py", str(tape.pick(10))),)
+    return kind(**given, files=files, calls=(make.call(command.task),))
+
+
+def _plan(tape):
+    intro, docs = make.task("intro"), make.task("docs", needs=["build"], deadline_s=5)
+    after = make.task("after", "infra_engineer", ["docs", "tests"])
+    long = make.task("b" * 40, "backend_developer", ["design"], each="module", deadline_s=5)
+    sound = [(), (docs,), (intro, docs), (docs, after), (long,)]
+    colliding, unsound = (make.task("build-api"),), (make.task("lost", needs=["nowhere"]),)
+    choices = [*sound, *sound, colliding, unsound]
+    return make.project_plan(*choices[tape.pick(len(choices))])
+
+
+def _modules(tape):
+    choices = (("api",), ("api", "store"), ("a", "b", "c"), ("x" * 48, "x" * 47 + "y"), ("api", "store", "web", "cli"))
+    choice = tape.pick(12)
+    return ("api", "api") if choice == 11 else choices[choice % 5]

@@ -1,0 +1,287 @@
+"""A project on its way: each rule of the orchestrator, as a sentence."""
+
+import pytest
+
+from contracts.codec import decode, encode
+from contracts.subjects import is_token, subject_of
+from workers.orchestrator.decider import NOTHING, SetTimer, decide
+from workers.orchestrator.policy import Policy
+from workers.orchestrator.run import Run, fold, fold_spoiled
+
+
+def test_nothing_is_called_for_before_the_request(make):
+    assert decide(Run("t", "r"), make.POLICY) == NOTHING
+    assert decide(make.run(make.cancel(), make.planned()), make.POLICY) == NOTHING
+
+
+def test_a_request_asks_the_project_manager_for_a_plan_with_its_deadlines(make):
+    decision = decide(make.run(make.request()), make.POLICY)
+    [command] = decision.messages
+    assert (command.kind, command.task, command.objections) == ("plan_project", "plan", ())
+    assert [role.name for role in command.roles] == [
+        "architect",
+        "backend_developer",
+        "test_engineer",
+        "infra_engineer",
+        "writer",
+    ]
+    assert decision.timers == (SetTimer("run", 3_600), SetTimer("task-plan-1", 900))
+
+
+def test_an_unsound_plan_goes_back_once_with_the_objections(make):
+    said = make.said(make.run(make.request(), make.planned(make.plan(make.DESIGN, make.BUILD))))
+    assert said.keys() == {"task.project_manager.plan-2.1"}
+    assert said["task.project_manager.plan-2.1"].objections == (
+        "the plan has no task for the test_engineer; a project needs one",
+    )
+
+
+def test_the_second_unsound_plan_fails_the_run(make):
+    unsound = make.plan(make.DESIGN, make.BUILD)
+    closed = make.end(make.request(), make.planned(unsound), make.planned(unsound, "plan-2"))
+    assert (closed.status, closed.failed_task, closed.evidence_at) == ("failed", "plan-2", "result.plan-2")
+    assert closed.reason.endswith("the plan has no task for the test_engineer; a project needs one")
+
+
+def test_the_second_plan_stands_when_it_is_sound(make):
+    said = make.said(make.run(make.request(), make.planned(make.plan()), make.planned(name="plan-2")))
+    assert said.keys() == {"task.architect.design.1"}
+
+
+def test_modules_and_tests_go_out_together_once_the_design_is_there(make):
+    asked = make.asking(make.request(), make.planned())
+    said = make.said(make.run(*asked.facts.values(), make.proposed("api", "store")))
+    assert said.keys() == {
+        "task.backend_developer.build-api.1",
+        "task.backend_developer.build-store.1",
+        "task.test_engineer.tests.1",
+    }
+    assert said["task.backend_developer.build-store.1"].module.name == "store"
+
+
+def test_what_needs_no_design_does_not_wait_for_one_and_what_needs_all_modules_waits_for_all(make):
+    plan = make.project_plan(make.task("intro"), make.task("docs", needs=["build"]), make.task("after", needs=["docs"]))
+    known = [make.request(), make.planned(plan)]
+    assert make.said(make.run(*known)).keys() == {"task.architect.design.1", "task.writer.intro.1"}
+    known += [make.proposed(), make.built("build-api")]
+    assert "task.writer.docs.1" not in make.said(make.run(*known))
+    docs = make.said(make.run(*known, make.built("build-store")))["task.writer.docs.1"]
+    assert [given.task for given in docs.inputs] == ["build-api", "build-store"]
+
+
+def test_a_module_that_is_done_is_not_held_up_by_another_that_is_tried_again(make):
+    plan = make.project_plan(make.task("docs", needs=["tests"]))
+    known = [make.request(), make.planned(plan), make.proposed(), make.failed("build-api"), make.tested()]
+    said = make.said(make.asking(*known))
+    assert said == {}
+    assert make.asking(*known).facts.keys() > {"task.backend_developer.build-api.2", "task.writer.docs.1"}
+
+
+def test_a_failed_attempt_is_tried_again_up_to_the_limit(make):
+    known = [make.request(), make.failed("plan", 1)]
+    assert make.said(make.run(*known)).keys() == {"task.project_manager.plan.2"}
+    assert make.said(make.run(*known))["task.project_manager.plan.2"].attempt == 2
+    known += [make.failed("plan", 2), make.failed("plan", 3, reason="still no luck")]
+    closed = make.end(*known)
+    assert (closed.status, closed.failed_task, closed.evidence_at) == ("failed", "plan", "failure.plan.3")
+    assert closed.reason == "task plan (project_manager) failed after 3 attempts: still no luck"
+
+
+def test_what_makes_no_sense_to_retry_fails_the_run_at_once(make):
+    closed = make.end(make.request(), make.failed("plan", retry=False, reason="the idea can't be read"))
+    assert closed.reason == "task plan (project_manager) failed: the idea can't be read"
+    assert closed.evidence_at == "failure.plan.1"
+
+
+def test_a_late_result_of_an_earlier_attempt_counts(make):
+    said = make.said(make.run(make.request(), make.failed("plan", 1), make.planned()))
+    assert said.keys() == {"task.architect.design.1"}
+
+
+def test_red_tests_go_back_to_the_developer_with_the_failing_output(make):
+    known = [*make.up_to_verify(), make.verified(1, green=False, output="E assert 404")]
+    command = make.said(make.run(*known))["task.backend_developer.repair-1.1"]
+    assert (command.round, command.evidence.output, command.findings) == (1, "E assert 404", ())
+    assert [ref.path for ref in command.files] == ["build-api.py", "build-store.py", "tests/test_it.py"]
+
+
+def test_what_was_repaired_is_verified_again_with_the_repaired_files(make):
+    known = [*make.up_to_verify(), make.verified(1, green=False), make.repaired(1)]
+    command = make.said(make.run(*known))["task.sandbox.verify-2.1"]
+    assert [ref.path for ref in command.files] == ["api.py", "build-api.py", "build-store.py", "tests/test_it.py"]
+
+
+def test_after_three_repairs_the_run_fails_with_the_last_evidence(make):
+    known = make.up_to_verify()
+    for n in (1, 2, 3):
+        known += [make.verified(n, green=False), make.repaired(n)]
+        assert make.said(make.run(*known)).keys() == {f"task.sandbox.verify-{n + 1}.1"}
+    closed = make.end(*known, make.verified(4, green=False, output="last"))
+    assert (closed.status, closed.failed_task, closed.evidence_at) == ("failed", "verify-4", "result.verify-4")
+    assert closed.evidence.output == "last"
+    assert closed.reason == "after 3 repairs the tests are still red: 1 of 3 fail, first test_a_note_is_kept"
+
+
+def test_a_policy_without_repairs_ends_at_the_first_red_test(make):
+    strict = Policy(roles=make.POLICY.roles, max_repairs=0)
+    assert make.end(*make.up_to_verify(), make.verified(1, green=False), policy=strict).failed_task == "verify-1"
+
+
+@pytest.mark.parametrize("odd", [{"failed": 1}, {"tests": 0}])
+def test_a_bare_passed_beside_a_red_test_or_without_tests_is_not_green(make, odd):
+    verified = make.verified(1, green=True).model_copy(update={"evidence": make.evidence(True, **odd)})
+    assert make.said(make.run(*make.up_to_verify(), verified)).keys() == {"task.backend_developer.repair-1.1"}
+
+
+def test_a_blocking_finding_causes_a_repair_and_lesser_ones_do_not(make):
+    known = [*make.up_to_verify(), make.verified(1, green=True)]
+    assert make.said(make.run(*known)).keys() == {"task.reviewer.review-1.1"}
+    blocked = make.said(make.run(*known, make.reviewed(1, "note", "blocking")))["task.backend_developer.repair-1.1"]
+    assert [finding.severity for finding in blocked.findings] == ["blocking"]
+    fine = make.said(make.run(*known, make.reviewed(1, "note", "major")))["task.packager.package.1"]
+    assert [finding.severity for finding in fine.findings] == ["note", "major"]
+
+
+def test_reviewers_that_still_block_after_the_last_repair_fail_the_run(make):
+    once = Policy(roles=make.POLICY.roles, max_repairs=1)
+    known = [*make.up_to_verify(), make.verified(1, green=False), make.repaired(1)]
+    closed = make.end(*known, make.verified(2, green=True), make.reviewed(2, "blocking"), policy=once)
+    assert (closed.failed_task, closed.evidence_at) == ("review-2", "result.review-2")
+    assert closed.reason == "after 1 repair reviewers still block: blocking thing"
+
+
+def test_a_packed_project_completes_with_its_evidence_capsule_and_cost(make):
+    known = [*make.up_to_verify(), make.verified(1, green=True), make.reviewed(1), make.packed()]
+    closed = make.end(*known)
+    assert (closed.status, closed.capsule, closed.evidence.passed) == ("completed", make.SHA, True)
+    assert (closed.reason, closed.spent.calls, closed.spent.cost_usd) == ("3 tests pass", 2, 1.0)
+
+
+def test_the_packager_is_told_who_made_each_file(make):
+    known = [*make.up_to_verify(), make.verified(1, green=False), make.repaired(1)]
+    known += [make.verified(2, green=True), make.reviewed(2)]
+    command = make.said(make.run(*known))["task.packager.package.1"]
+    assert {file.path: file.task for file in command.files}["api.py"] == "repair-1"
+    assert [call.entry for call in command.calls] == ["llm.build-api.1.1", "llm.build-store.1.1"]
+
+
+@pytest.mark.parametrize("spoil", [False, True])
+def test_a_cancel_wins_over_everything_but_a_close(make, spoil):
+    known = [*make.up_to_verify(), make.verified(1, green=True), make.reviewed(1), make.packed(), make.passed("run")]
+    run = make.run(*known)
+    run = fold_spoiled(run, "run.cancel") if spoil else fold(run, [make.cancel()])
+    [closed] = decide(run, make.POLICY).messages
+    assert (closed.status, closed.reason) == ("cancelled", "a cancel was asked for")
+    assert decide(make.run(*known, make.cancel(), make.end(*known)), make.POLICY) == NOTHING
+
+
+def test_a_cancel_says_its_own_reason(make):
+    assert make.end(make.request(), make.cancel("wrong idea")).reason == "wrong idea"
+
+
+@pytest.mark.parametrize("spoil", [False, True])
+def test_the_runs_deadline_fails_it(make, spoil):
+    run = make.run(make.request())
+    run = fold_spoiled(run, "timer.run") if spoil else fold(run, [make.passed("run")])
+    [closed] = decide(run, make.POLICY).messages
+    assert closed.status == "failed"
+    assert closed.reason == "the run's deadline has passed; ask again with a longer deadline_s"
+
+
+def test_a_tasks_deadline_is_its_failure_and_the_next_attempt_waits_for_that_to_be_known(make):
+    late = make.asking(make.request(), make.passed("task-plan-1"))
+    assert late.facts.keys() == {"run.requested", "timer.task-plan-1", "failure.plan.1"}
+    assert late.facts["failure.plan.1"].error == "deadline"
+    assert late.facts["failure.plan.1"].reason == "no result after 900 s; is a worker for project_manager running?"
+    assert make.said(late).keys() == {"task.project_manager.plan.2"}
+
+
+def test_a_deadline_passed_beside_a_failure_of_the_role_is_the_roles_failure(make):
+    closed = make.end(make.request(), make.passed("task-plan-1"), make.failed("plan", retry=False))
+    assert closed.reason == "task plan (project_manager) failed: no luck"
+
+
+def test_the_deadline_of_the_last_attempt_fails_the_run_and_the_evidence_is_in_the_log(make):
+    known = [make.request(), make.failed("plan", 1), make.failed("plan", 2), make.passed("task-plan-3")]
+    late = make.asking(*known)
+    closed = make.said(late)["run.closed"]
+    assert closed.evidence_at == "failure.plan.3"
+    assert closed.evidence_at in late.facts
+
+
+def test_a_deadline_of_a_task_that_is_done_changes_nothing(make):
+    assert make.said(make.run(make.request(), make.planned(), make.passed("task-plan-1"))).keys() == {
+        "task.architect.design.1"
+    }
+
+
+WRONG = {
+    "plan": lambda make: [make.request(), make.performed("plan")],
+    "design": lambda make: [make.request(), make.planned(), make.performed("design")],
+    "build-api": lambda make: [make.request(), make.planned(), make.proposed(), make.tested("build-api")],
+    "tests": lambda make: [make.request(), make.planned(), make.proposed(), make.proposed(name="tests")],
+    "verify-1": lambda make: [*make.up_to_verify(), make.performed("verify-1")],
+    "review-1": lambda make: [*make.up_to_verify(), make.verified(1, green=True), make.performed("review-1")],
+    "repair-1": lambda make: [*make.up_to_verify(), make.verified(1, green=False), make.performed("repair-1")],
+    "package": lambda make: [
+        *make.up_to_verify(), make.verified(1, green=True), make.reviewed(1), make.tested("package"),
+    ],
+    "a": lambda make: [make.request(make.plan(make.task("a"))), make.proposed(name="a")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("task", WRONG)
+def test_a_result_of_the_wrong_kind_fails_the_run_and_names_the_task_and_what_was_found(make, task):
+    facts = WRONG[task](make)
+    closed = make.end(*facts)
+    found = type(facts[-1]).__name__
+    assert (closed.status, closed.failed_task, closed.evidence_at) == ("failed", task, f"result.{task}")
+    assert f"task {task} (" in closed.reason
+    assert f"reported a {found}; only a " in closed.reason
+
+
+def test_a_result_of_a_task_that_the_plan_wrote_out_per_module_counts_for_none_of_them(make):
+    plan = make.project_plan(make.task("docs", needs=["build"]))
+    said = make.said(make.run(make.request(), make.planned(plan), make.built("build")))
+    assert said.keys() == {"task.architect.design.1"}
+
+
+def test_two_modules_of_one_name_fail_the_run(make):
+    closed = make.end(make.request(), make.planned(), make.proposed("api", "store", "api"))
+    assert (closed.failed_task, closed.evidence_at) == ("design", "result.design")
+    assert closed.reason == "the design of task design can't be built by the plan: the design has 2 modules named api"
+
+
+def test_a_module_whose_task_gets_a_planned_name_fails_the_run(make):
+    plan = make.project_plan(make.task("build-api"))
+    closed = make.end(make.request(), make.planned(plan), make.performed("build-api"), make.proposed("api"))
+    assert closed.reason.endswith("2 tasks of the plan come to be named build-api")
+
+
+def test_a_design_that_writes_a_plan_out_beyond_the_limit_fails_the_run(make):
+    few = Policy(roles=make.POLICY.roles, max_tasks=4)
+    closed = make.end(make.request(), make.planned(), make.proposed("a", "b", "c"), policy=few)
+    assert closed.reason.endswith("with 3 modules the plan has 5 tasks of 4 allowed")
+
+
+def test_modules_with_the_longest_names_get_tasks_of_their_own_that_fit_everywhere(make):
+    build = make.task("b" * 40, "backend_developer", ["design"], each="module", deadline_s=5)
+    modules = ("x" * 48, "x" * 47 + "y")
+    run = make.run(make.request(), make.planned(make.plan(make.DESIGN, build, make.TESTS)), make.proposed(*modules))
+    first = decide(run, make.POLICY)
+    run = fold_spoiled(fold(run, first.messages), f"result.{first.messages[0].task}")
+    for decision in (first, decide(run, make.POLICY)):
+        assert all(is_token(timer.name) for timer in decision.timers)
+        assert all(decode(subject_of(message), encode(message)) == message for message in decision.messages)
+    assert len({message.task for message in first.messages}) == 3
+
+
+def test_a_reason_longer_than_a_message_may_have_is_cut(make):
+    reasons = "x" * 20_000
+    assert len(make.end(make.request(), make.failed("plan", retry=False, reason=reasons)).reason) == 20_000
+
+
+def test_new_code_that_reads_an_old_run_asks_only_for_what_is_missing(make):
+    asked = make.asking(make.request(), make.planned(), make.proposed())
+    known = [fact for name, fact in asked.facts.items() if name != "task.test_engineer.tests.1"]
+    assert make.said(make.run(*known)).keys() == {"task.test_engineer.tests.1"}
