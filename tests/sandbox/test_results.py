@@ -6,7 +6,8 @@ from workers.sandbox.results import Case, UnreadableResult, foreign_cases, junit
 
 
 def report(*cases: str) -> bytes:
-    return f'<?xml version="1.0" encoding="utf-8"?><testsuites><testsuite>{"".join(cases)}</testsuite></testsuites>'.encode()
+    head = '<?xml version="1.0" encoding="utf-8"?>'
+    return f"{head}<testsuites><testsuite>{''.join(cases)}</testsuite></testsuites>".encode()
 
 
 def test_each_case_has_its_outcome_and_message():

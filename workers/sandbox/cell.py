@@ -72,7 +72,7 @@ def specification(
         "uid": uid,
         "env": environment(shelf, project),
         "hosts": str(shelf.hosts),
-        "readable": [*HARMLESS, str(shelf.root)],
+        "readable": [*HARMLESS, *shelf.linked_library, str(shelf.root)],
         "runnable": [*SYSTEM_LIBRARIES, str(shelf.root / "python")],
         "devices": list(DEVICES),
         "bubblewrap": bubblewrap(bwrap, project, shelf, privileged=uid is not None) if level == "bubblewrap" else [],
@@ -86,7 +86,11 @@ def bubblewrap(bwrap: str, project: Path, shelf: Shelf, *, privileged: bool) -> 
     spaces = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]
     keep = ["--cap-drop", "ALL", "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"]
     shown: Mapping[str, Sequence[str]] = {
-        "--ro-bind-try": (*SYSTEM_LIBRARIES, *(path for path in HARMLESS if path != "/etc/hosts")),
+        "--ro-bind-try": (
+            *SYSTEM_LIBRARIES,
+            *(path for path in HARMLESS if path != "/etc/hosts"),
+            *shelf.linked_library,
+        ),
         "--dev-bind-try": DEVICES,
         "--ro-bind": (str(shelf.root),),
         "--bind": (str(project),),

@@ -60,7 +60,7 @@ def ruleset(rules: Iterable[tuple[str, int]], *, version: int, tcp: bool) -> int
 def _allow(rules_fd: int, path: str, wanted: int) -> None:
     try:
         target = os.open(path, os.O_PATH | os.O_CLOEXEC)
-    except FileNotFoundError:
+    except (FileNotFoundError, PermissionError):  # what the fleet itself may not reach, nobody is shown
         return
     try:
         if not os.path.isdir(path):  # noqa: PTH112  (pathlib would double the launcher's start-up time)

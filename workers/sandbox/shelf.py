@@ -67,6 +67,13 @@ class Shelf:
         return self.root / "python/lib"
 
     @property
+    def linked_library(self) -> tuple[str, ...]:
+        """Where the interpreter itself looks for libpython: for children that are started without LD_LIBRARY_PATH."""
+        if not sysconfig.get_config_var("Py_ENABLE_SHARED"):
+            return ()
+        return (str(Path(sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("INSTSONAME"))),)
+
+    @property
     def hosts(self) -> Path:
         return self.root / "etc/hosts"
 
