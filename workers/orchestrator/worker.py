@@ -175,6 +175,13 @@ class Orchestrator(Service):
                 as_meant = False
             if said.news and isinstance(message, RunClosed):
                 self.env.metrics.runs.labels(message.status).inc()
+                self.log.info(
+                    "run_closed",
+                    tenant=message.tenant,
+                    run=message.run,
+                    status=message.status,
+                    reason=message.reason[:500],
+                )
         return as_meant
 
     async def _take_in_theirs(self, cached: _Cached, message: Message) -> None:

@@ -31,7 +31,7 @@ from workers.runtime.role import Role
 from workers.runtime.role_service import RoleService
 from workers.runtime.service import Environment, Service
 from workers.runtime.settings import Settings
-from workers.runtime.telemetry import Metrics, configure_logging
+from workers.runtime.telemetry import Metrics, configure_logging, faststream_metrics
 
 PULL_CHECK_S = 0.5
 PENDING_BYTES = 1024**3
@@ -51,8 +51,14 @@ class WorkerApp:
         self.service, self.settings = service, settings
         self.metrics = metrics or Metrics()
         self.leases = Leases(service.handle, settings.concurrency, settings.lease_s)
+        # Counting each message costs about a tenth of it, so it is done where somebody can read the counters.
+        counted = [faststream_metrics(service.name, self.metrics.registry)] if settings.http_port else []
         self.broker = NatsBroker(
-            servers(settings), apply_types=False, logger=None, **connection_options(settings, service.name)
+            servers(settings),
+            apply_types=False,
+            logger=None,
+            middlewares=counted,
+            **connection_options(settings, service.name),
         )
         inbox = f"_INBOX.{service.name}.{secrets.token_hex(8)}"
         self.endings = Endings()

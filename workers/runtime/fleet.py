@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from workers.runtime import topology
 from workers.runtime.bootstrap import WorkerApp, role_service
 from workers.runtime.bus import connect
+from workers.runtime.health import HealthServer, health_app
 from workers.runtime.roster import role_names, roles
 from workers.runtime.service import Service
 from workers.runtime.settings import Settings
@@ -60,16 +61,27 @@ async def run_in_process(settings: Settings, names: Sequence[str], ready: asynci
     """Run workers in this process until `stop` is set; provisions first and sets `ready` when all of them listen."""
     await provision(settings)
     metrics = Metrics()
-    apps = [worker_app(name, settings, metrics) for name in names]
+    apps = [worker_app(name, settings.model_copy(update={"http_port": 0}), metrics) for name in names]
+    health = HealthServer(
+        health_app(lambda: _why_not_ready(apps), metrics.registry), settings.http_host, settings.http_port
+    )
     started: list[WorkerApp] = []
     try:
+        if settings.http_port:
+            await health.start()
         for app in apps:
             await app.app.start()
             started.append(app)
         ready.set()
         await stop.wait()
     finally:
+        await health.stop()
         await asyncio.gather(*(app.app.stop() for app in reversed(started)), return_exceptions=True)
+
+
+async def _why_not_ready(apps: Sequence[WorkerApp]) -> str:
+    reasons = [f"{app.service.name}: {why}" for app in apps if (why := await app.why_not_ready())]
+    return "; ".join(reasons)
 
 
 async def run_processes(settings: Settings, names: Sequence[str], ready: asyncio.Event, stop: asyncio.Event) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import socket
+from typing import Any
 
 from contracts import subjects
 from contracts.codec import decode
@@ -54,7 +55,9 @@ class RoleService(Service):
             raise
         finally:
             announcing.cancel()
-        if (await self.env.bus.log.say(outcome)).news:
+        news = (await self.env.bus.log.say(outcome)).news
+        self.log.info("task_done", **_named(task), role=self.name, calls=len(outcome.calls), news=news)
+        if news:
             self.env.metrics.tasks.labels(self.name, "done").inc()
             self.env.metrics.count_calls(outcome.calls)
         return ACK
@@ -88,9 +91,26 @@ class RoleService(Service):
         """Record the failure of an attempt that is over."""
         spent = self._spent.pop(delivery.sequence, ())
         failure = _failure(delivery, verdict, error, spent, self.env.settings.prefix)
-        if failure is not None and (await self.env.bus.log.say(failure)).news:
+        if failure is None:
+            return
+        self.log.warning(
+            "task_failed",
+            tenant=failure.tenant,
+            run=failure.run,
+            task=failure.task,
+            attempt=failure.attempt,
+            role=self.name,
+            error=failure.error,
+            retry=failure.retry,
+            reason=failure.reason[:500],
+        )
+        if (await self.env.bus.log.say(failure)).news:
             self.env.metrics.tasks.labels(self.name, failure.error).inc()
             self.env.metrics.count_calls(spent)
+
+
+def _named(task: Task) -> dict[str, Any]:
+    return {"tenant": task.tenant, "run": task.run, "task": task.task, "attempt": task.attempt}
 
 
 def _failure(

@@ -5,6 +5,10 @@ import sys
 from typing import Any
 
 import structlog
+from faststream.message import StreamMessage
+from faststream.nats.prometheus.provider import NatsMetricsSettingsProvider
+from faststream.prometheus import ConsumeAttrs
+from faststream.prometheus.middleware import PrometheusMiddleware
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from contracts.v1.journal import Call
@@ -37,6 +41,22 @@ def configure_logging(settings: Settings) -> None:
 def logger(worker: str) -> Any:
     """A logger whose lines name the worker."""
     return structlog.get_logger().bind(worker=worker)
+
+
+class _OfWorker(NatsMetricsSettingsProvider):
+    """FastStream's metrics with the worker's name where it would put the subject, which is unbounded."""
+
+    def __init__(self, worker: str) -> None:
+        super().__init__()
+        self._worker = worker
+
+    def get_consume_attrs_from_message(self, msg: StreamMessage[Any]) -> ConsumeAttrs:
+        return {"destination_name": self._worker, "message_size": len(msg.raw_message.data), "messages_count": 1}
+
+
+def faststream_metrics(worker: str, registry: CollectorRegistry) -> PrometheusMiddleware[Any, Any]:
+    """FastStream's own metrics of a worker's subscriber: messages received, their size, time in the handler."""
+    return PrometheusMiddleware(settings_provider_factory=lambda _: _OfWorker(worker), registry=registry)
 
 
 class Metrics:
