@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from contracts.codec import decode, encode
+from contracts.codec import decode
 from contracts.message import Message
-from contracts.subjects import address_of, subject_of
+from contracts.subjects import address_of
 from contracts.v1.failures import DeadLetter
 from contracts.v1.plans import Plan, PlannedTask
-from contracts.v1.runs import RunClosed
+from contracts.v1.runs import RunClosed, RunRequested
 from contracts.v1.tasks import Outcome, PerformTask, RoleBrief, Task, TaskPerformed
 from workers.dead_letters.worker import DeadLetters
 from workers.orchestrator.policy import Policy
@@ -129,6 +129,10 @@ class Ward:
             )
         )
 
+    def request(self, run: str, *roles: str, **more: Any) -> RunRequested:
+        """A request with such a plan."""
+        return RunRequested(tenant=TENANT, run=run, idea="x", plan=self.plan(*roles), **more)
+
     async def fact(self, run: str, name: str, patience_s: float = PATIENCE_S) -> Message:
         """The fact of that name, once it is there."""
         subject = f"{self.settings.prefix}.{TENANT}.{run}.{name}"
@@ -173,14 +177,6 @@ class Ward:
     async def redelivered(self, consumer: str) -> int:
         """How many messages a consumer holds that were handed over more than once."""
         return (await self.bus.js.consumer_info(topology.LOG, consumer)).num_redelivered or 0
-
-    def subject(self, message: Message) -> str:
-        """Where a message is published."""
-        return subject_of(message, self.settings.prefix)
-
-    def encoded(self, message: Message) -> bytes:
-        """Its bytes."""
-        return encode(message)
 
 
 class Attempts:

@@ -7,9 +7,11 @@ reads a run once; several read at each fact, and all of them may decide.
 """
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Coroutine, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 from faststream import FastStream
 
@@ -17,17 +19,20 @@ from contracts import subjects
 from contracts.codec import ContractError, Malformed, NewerVersion, NotJson, decode_at
 from contracts.message import Command, Message
 from contracts.v1.runs import FieldError, RunClosed
-from workers.orchestrator.decider import Decision, decide
+from workers.orchestrator.decider import SetTimer, decide
+from workers.orchestrator.endings import in_place_of
 from workers.orchestrator.policy import Policy
 from workers.orchestrator.run import Run, fold, fold_spoiled
 from workers.runtime import topology
 from workers.runtime.bootstrap import service_app
-from workers.runtime.errors import BusUnavailable, Verdict
+from workers.runtime.errors import BusUnavailable, TooLarge, Verdict
 from workers.runtime.lease import Delivery
-from workers.runtime.ports import Said, Stored
+from workers.runtime.ports import Stored
 from workers.runtime.roster import briefs
 from workers.runtime.service import ACK, Service
 from workers.runtime.settings import Settings
+
+T = TypeVar("T")
 
 CACHED_RUNS = 20_000
 UNFOLDED = ("llm", "vote", "ballot")
@@ -113,9 +118,11 @@ class Orchestrator(Service):
 
     def _fold_stored(self, cached: _Cached, facts: Sequence[Stored]) -> None:
         for stored in facts:
-            address = subjects.parse(stored.subject, self.env.settings.prefix)
-            if address.noun not in UNFOLDED:
-                cached.run = _folded(cached.run, address, stored.data)
+            # Any client can publish under a run; what is outside of the grammar is nobody's fact.
+            with contextlib.suppress(subjects.NotASubject):
+                address = subjects.parse(stored.subject, self.env.settings.prefix)
+                if address.noun not in UNFOLDED:
+                    cached.run = _folded(cached.run, address, stored.data)
             cached.upto = stored.sequence
 
     async def _take_in(self, cached: _Cached, address: subjects.Address, delivery: Delivery) -> Verdict:
@@ -140,8 +147,7 @@ class Orchestrator(Service):
         if address.noun != "run.requested" or isinstance(error, NotJson):
             await self.bury(delivery, str(error))
         if address.noun == "run.requested":
-            refusal = _refusal(address, error)
-            await self._said(cached, [refusal], [await self.env.bus.log.say(refusal)])
+            await self._say(cached, _refusal(address, error))
         return Verdict("term") if address.noun != "run.requested" else ACK
 
     async def _carry_out(self, cached: _Cached) -> None:
@@ -151,38 +157,38 @@ class Orchestrator(Service):
             decision = decide(cached.run, self._policy)
             if not decision.messages:
                 return
-            run, timers = cached.run, self._timers(cached.run, decision)
-            said = await _all([*timers, *(self.env.bus.log.say(message) for message in decision.messages)])
-            as_meant = await self._said(cached, decision.messages, said[len(timers) :])
+            run = cached.run
+            if decision.timers:
+                await self._set_timers(run, decision.timers)
+            as_meant = all(await _each(self._say(cached, message) for message in decision.messages))
             if cached.run.is_closed:
                 self._runs.pop((run.tenant, run.run), None)
 
-    def _timers(self, run: Run, decision: Decision) -> list[Coroutine[None, None, Said]]:
+    async def _set_timers(self, run: Run, timers: Iterable[SetTimer]) -> None:
         now = datetime.now(UTC)
-        return [
-            self.env.bus.set_timer(run.tenant, run.run, timer.name, now + timedelta(seconds=timer.delay_s))
-            for timer in decision.timers
-        ]
+        set_timer = self.env.bus.set_timer
+        await _each(
+            set_timer(run.tenant, run.run, timer.name, now + timedelta(seconds=timer.delay_s)) for timer in timers
+        )
 
-    async def _said(self, cached: _Cached, messages: Sequence[Message], answers: Sequence[Said]) -> bool:
-        """Take in what was said; returns whether what the log now holds is what was meant here."""
-        as_meant = True
-        for message, said in zip(messages, answers, strict=True):
-            if said.news or isinstance(message, Command):
-                cached.run = fold(cached.run, [message])
-            else:
-                await self._take_in_theirs(cached, message)
-                as_meant = False
-            if said.news and isinstance(message, RunClosed):
-                self.env.metrics.runs.labels(message.status).inc()
-                self.log.info(
-                    "run_closed",
-                    tenant=message.tenant,
-                    run=message.run,
-                    status=message.status,
-                    reason=message.reason[:500],
-                )
-        return as_meant
+    async def _say(self, cached: _Cached, message: Message) -> bool:
+        """Say one message and take it in; returns whether what the log now holds is what was meant here."""
+        try:
+            said = await self.env.bus.log.say(message)
+        except TooLarge as error:
+            message = in_place_of(cached.run, message, error.size)
+            said = await self.env.bus.log.say(message)
+        if not said.news and not isinstance(message, Command):
+            await self._take_in_theirs(cached, message)
+            return False
+        cached.run = fold(cached.run, [message])
+        if said.news and isinstance(message, RunClosed):
+            self._count_closed(message)
+        return True
+
+    def _count_closed(self, end: RunClosed) -> None:
+        self.env.metrics.runs.labels(end.status).inc()
+        self.log.info("run_closed", tenant=end.tenant, run=end.run, status=end.status, reason=end.reason[:500])
 
     async def _take_in_theirs(self, cached: _Cached, message: Message) -> None:
         subject = subjects.subject_of(message, self.env.settings.prefix)
@@ -192,11 +198,10 @@ class Orchestrator(Service):
         cached.run = _folded(cached.run, subjects.address_of(message), stored.data)
 
 
-async def _all(publishes: Sequence[Coroutine[None, None, Said]]) -> list[Said]:
+async def _each(publishes: Iterable[Coroutine[None, None, T]]) -> list[T]:
     """Publish in order, all in flight at once."""
-    if len(publishes) == 1:
-        return [await publishes[0]]
-    return await asyncio.gather(*publishes)
+    waiting = list(publishes)
+    return [await waiting[0]] if len(waiting) == 1 else await asyncio.gather(*waiting)
 
 
 def _folded(run: Run, address: subjects.Address, data: bytes) -> Run:
