@@ -17,7 +17,7 @@ class TestUp:
         assert result.exit_code == 0, result.output
         assert desk.fleet.servers == [None]
         assert desk.fleet.ran == [("nats://127.0.0.1:5555", desk.fleet.names, False)]
-        assert "fleet up: 3 workers" in result.stderr
+        assert "3 workers up" in result.stderr
 
     def test_while_it_is_up_others_find_it_and_afterwards_they_do_not(self, desk):
         found = []

@@ -155,6 +155,22 @@ async def test_a_unix_socket_of_the_machine_cannot_be_reached(attempt, strong, o
         assert (await held(attempt, strong, code, name))[0]
 
 
+async def test_a_datagram_socket_of_the_machine_cannot_be_written_to(attempt, strong, weak, outside):
+    """As /dev/log is one: a pair of datagram sockets needs no call of socket(2), and can be sent anywhere."""
+    name = str(outside / "log")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as server:
+        server.bind(name)
+        os.chmod(name, 0o777)  # noqa: PTH101
+        code = "socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)[0].sendto(b'x', sys.argv[1])"
+        assert (await held(attempt, strong, code, name))[0]
+        assert (await attempt(weak, TRY.format(code), name)).stdout_tail == "got\n"
+
+
+async def test_the_limits_of_a_process_outside_cannot_be_changed(attempt, strong):
+    code = "import resource; resource.prlimit(int(sys.argv[1]), resource.RLIMIT_CORE, (0, 0))"
+    assert (await held(attempt, strong, code, str(os.getpid())))[0]
+
+
 @pytest.mark.parametrize("family", ["AF_NETLINK", "AF_PACKET", "AF_VSOCK", "AF_ALG"])
 async def test_sockets_into_the_kernel_are_refused(attempt, strong, family):
     assert (await held(attempt, strong, f"socket.socket(socket.{family}, socket.SOCK_RAW)"))[0]

@@ -9,7 +9,7 @@ from workers.sandbox.seccomp import number_of, program
 
 ALLOWED, KILLED = "allowed", "killed"
 AUDIT = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
-FREE = {"loopback": True, "signals": True, "attributes": True, "truncate": True}
+FREE = {"loopback": True, "signals": True, "alone": True, "truncate": True}
 
 
 def answer(code: bytes, arch: int, number: int, *arguments: int) -> str | int:
@@ -21,6 +21,8 @@ def answer(code: bytes, arch: int, number: int, *arguments: int) -> str | int:
         at += 1
         if operation == 0x20:
             (loaded,) = struct.unpack_from("<I", call, k)
+        elif operation == 0x54:
+            loaded &= k
         elif operation == 0x06:
             return {0x7FFF0000: ALLOWED, 0x80000000: KILLED}.get(k, k & 0xFFFF)
         else:
@@ -35,9 +37,29 @@ def test_what_tests_have_no_use_for_is_refused(machine, name):
 
 
 @pytest.mark.parametrize("machine", AUDIT)
-@pytest.mark.parametrize(("family", "pair"), [(1, ALLOWED), (2, errno.EAFNOSUPPORT), (16, errno.EAFNOSUPPORT)])
-def test_pairs_of_unix_sockets_are_the_only_pairs(machine, family, pair):
-    assert answer(program(machine, **FREE), AUDIT[machine], number_of("socketpair", machine), family) == pair
+@pytest.mark.parametrize(
+    ("family", "style", "pair"),
+    [
+        (1, 1, ALLOWED),
+        (1, 5, ALLOWED),
+        (1, 1 | 0o2004000, ALLOWED),
+        (1, 2, errno.EPROTOTYPE),
+        (1, 2 | 0o2000000, errno.EPROTOTYPE),
+        (2, 1, errno.EAFNOSUPPORT),
+        (16, 3, errno.EAFNOSUPPORT),
+    ],
+)
+def test_connected_unix_sockets_are_the_only_pairs(machine, family, style, pair):
+    assert answer(program(machine, **FREE), AUDIT[machine], number_of("socketpair", machine), family, style) == pair
+
+
+@pytest.mark.parametrize("machine", AUDIT)
+def test_the_limits_of_another_process_stay_its_own(machine):
+    code = program(machine, **{**FREE, "alone": False})
+    prlimit = number_of("prlimit64", machine)
+    assert answer(code, AUDIT[machine], prlimit, 0, 7) == ALLOWED
+    assert answer(code, AUDIT[machine], prlimit, 4711, 7) == errno.EPERM
+    assert answer(code, AUDIT[machine], number_of("setpriority", machine), 0, 4711) == errno.EPERM
 
 
 @pytest.mark.parametrize("machine", AUDIT)
@@ -63,7 +85,7 @@ def test_threads_and_children_are_made_but_no_namespaces(machine):
 
 @pytest.mark.parametrize("machine", AUDIT)
 def test_signals_and_attributes_are_held_where_nothing_else_holds_them(machine):
-    code = program(machine, loopback=False, signals=False, attributes=False, truncate=False)
+    code = program(machine, loopback=False, signals=False, alone=False, truncate=False)
     assert answer(code, AUDIT[machine], number_of("kill", machine)) == errno.EPERM
     assert answer(code, AUDIT[machine], number_of("fchmod", machine)) == 0, "not done, and said to be done"
     assert answer(code, AUDIT[machine], number_of("truncate", machine)) == errno.EPERM

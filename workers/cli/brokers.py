@@ -1,6 +1,7 @@
 """Which broker a command talks to, whether it answers, and how its address is shown."""
 
 import asyncio
+import os
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -85,14 +86,21 @@ async def _reach(host: str, port: int) -> str | None:
     except TimeoutError:
         return f"no answer in {REACH_TIMEOUT_S:g} s"
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return _reason(error)
     try:
         async with asyncio.timeout(GREETING_TIMEOUT_S):
             greeting = await reader.read(4)
     except TimeoutError:
         return None  # with TLS first, or over WebSocket, the client speaks first
     except OSError as error:
-        return (error.strerror or str(error)).lower()
+        return _reason(error)
     finally:
         writer.close()
     return None if greeting == b"INFO" else "what answers there is no NATS broker"
+
+
+def _reason(error: OSError) -> str:
+    """The system's words; the event loops have different ones of their own."""
+    if error.errno is not None and error.errno > 0:
+        return os.strerror(error.errno).lower()
+    return (error.strerror or str(error)).lower()

@@ -1,12 +1,16 @@
-"""From a closed run to a folder: get the capsule, check it, unpack it."""
+"""From a run that is over to what stays of it: its capsule checked and unpacked, or at least its facts."""
 
 import asyncio
+import json
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from workers.cli.complaints import Complaint
+from workers.cli.ending import as_json
+from workers.cli.entries import Entry
 from workers.cli.figures import count, plain
+from workers.cli.outside import note
 from workers.cli.sessions import Session
 from workers.cli.view import RunView
 from workers.packager.capsule import CapsuleRefused
@@ -43,3 +47,12 @@ def _unpacked(archive: bytes, out: Path, tenant: str, run: str) -> Manifest:
     if (made_by.tenant, made_by.run) != (tenant, run):
         raise CapsuleRefused("", f"it was made by run {made_by.run} of tenant {made_by.tenant}")
     return unpack(archive, out)
+
+
+def leave_behind(file: Path, entries: Iterable[Entry]) -> None:
+    """Keep the facts of a run whose broker ends with the command, as JSON lines."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("".join(f"{json.dumps(as_json(entry))}\n" for entry in entries))
+    except OSError as error:
+        note(f"the facts could not be kept: {error}")

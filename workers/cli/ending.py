@@ -1,7 +1,7 @@
 """The last lines on a run: what came of it, and for a failed one the task, the reason and where to look."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from workers.cli.entries import Entry
 from workers.cli.figures import count, dollars, plain, seconds, short
@@ -12,10 +12,22 @@ SILENCE_S = 8.0
 """A fleet takes up a request within milliseconds."""
 
 
-def ending(run: str, view: RunView, options: str = "") -> list[str]:
-    """The last lines on a run that is over. `options` is what commands named here need, e.g. ` --tenant acme`."""
+class Hints(NamedTuple):
+    """Where the facts of the run can be read afterwards, and how its project can be had."""
+
+    facts: str
+    project: str
+
+    @classmethod
+    def kept(cls, run: str, options: str = "") -> "Hints":
+        """For a run whose broker stays. `options` is what commands need to get there, e.g. ` --tenant acme`."""
+        return cls(f"flotilla show {run}{options}", f"flotilla fetch {run}{options} --out DIR")
+
+
+def ending(run: str, view: RunView, hints: Hints) -> list[str]:
+    """The last lines on a run that is over."""
     head = f"run {run} {view.state}" + ("" if view.began is None else f" in {elapsed(view)}") + f" · {spending(view)}"
-    return [head, *(_delivered(run, view, options) if view.state == "completed" else _missed(run, view, options))]
+    return [head, *(_delivered(view, hints) if view.state == "completed" else _missed(view, hints))]
 
 
 def silence(view: RunView, now: datetime) -> str:
@@ -31,22 +43,22 @@ def elapsed(view: RunView, now: datetime | None = None) -> str:
     return "0.0 s" if until is None else seconds(view.elapsed(until))
 
 
-def spending(view: RunView) -> str:
-    """Calls, tokens and cost."""
+def spending(view: RunView, brief: bool = False) -> str:
+    """Calls, tokens and cost; without tokens where room is short."""
     spent = view.spent
-    tokens = count(spent.input_tokens + spent.output_tokens, "token")
-    return f"{count(spent.calls, 'model call')}, {tokens}, {dollars(spent.cost_usd)}"
+    tokens = "" if brief else f"{count(spent.input_tokens + spent.output_tokens, 'token')}, "
+    return f"{count(spent.calls, 'call' if brief else 'model call')}, {tokens}{dollars(spent.cost_usd)}"
 
 
-def _delivered(run: str, view: RunView, options: str) -> list[str]:
+def _delivered(view: RunView, hints: Hints) -> list[str]:
     lines = [f"  tests     {evidence_line(view.evidence)}"] if view.evidence else []
     if view.capsule:
         lines.append(f"  capsule   {count(view.capsule.files, 'file')}, sha256 {view.capsule.sha256}")
-        lines.append(f"  fetch it  flotilla fetch {run}{options} --out DIR")
+        lines += [f"  project   {hints.project}"] if hints.project else []
     return lines
 
 
-def _missed(run: str, view: RunView, options: str) -> list[str]:
+def _missed(view: RunView, hints: Hints) -> list[str]:
     lines = [f"  task      {view.failed_task}"] if view.failed_task else []
     if view.reason:
         lines.append(f"  reason    {plain(view.reason)}")
@@ -55,7 +67,7 @@ def _missed(run: str, view: RunView, options: str) -> list[str]:
         lines.append(f"  tests     {plain(evidence_line(view.evidence))}")
         lines += [f"            {plain(red.case)}: {short(red.message)}" for red in view.evidence.failures[:5]]
     lines += [f"  spoiled   {plain(name)}: {plain(reason)}" for name, reason in view.spoiled]
-    lines.append(f"  evidence  {_where(view)}flotilla show {run}{options}")
+    lines.append(f"  evidence  {_where(view)}{hints.facts}")
     return lines
 
 

@@ -40,7 +40,8 @@ async def _up(outside: Outside, processes: bool, nats: str, data: Path | None, w
                 if note_it:
                     write_up(outside.state_dir, Up(outside.pid, broker.url))
                 try:
-                    note(f"fleet up: {count(len(names), 'worker')}, broker {broker}; Ctrl-C stops it")
+                    note(f"broker {broker}")
+                    note(f"{count(len(names), 'worker')} up; Ctrl-C stops the fleet")
                     await _until_stopped(fleet, signals)
                 finally:
                     remove_up(outside.state_dir, outside.pid)
@@ -65,7 +66,7 @@ async def _broker_for(
             "Stop it first, or add workers to it with --nats"
         )
     async with outside.fleet.server(data) as server:
-        kept = f"embedded, data in {data}" if data else "embedded, data goes with it; --data DIR keeps it"
+        kept = f"embedded, data in {data}" if data else "embedded, its data is not kept: --data DIR keeps it"
         yield Broker(server.url, kept), True
 
 

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 
 from contracts.v1.runs import CancelRequested
 from workers.cli.complaints import Unreachable
-from workers.cli.entries import Entries, Entry, read
+from workers.cli.entries import Entries, Entry, ordered, read
 from workers.cli.outside import Outside, RunLog, Signals, note
 from workers.cli.view import RunView, view_of
 
@@ -57,6 +57,11 @@ class Following:
         if self._folded is None:
             self._folded = view_of(self._entries.values())
         return self._folded
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The facts up to here, in order of the log."""
+        return ordered(self._entries.values())
 
     async def follow(self) -> Ended:
         """Show the run until it is over or left; what is shown last is the last state."""

@@ -118,7 +118,7 @@ def _judged(fact: Outcome) -> str:
 def evidence_line(evidence: Evidence) -> str:
     """What the sandbox saw, in one line."""
     if not evidence.passed:
-        why = evidence.reason or f"{evidence.failed} of {count(evidence.tests, 'test')} red"
+        why = evidence.reason or f"{evidence.failed} of {count(evidence.tests, 'test')}"
         return f"red: {why} ({evidence.level})"
     coverage = "" if evidence.coverage is None else f", coverage {evidence.coverage:.0f} %"
     return f"green: {count(evidence.tests, 'test')} passed{coverage} ({evidence.level})"

@@ -2,7 +2,7 @@
 
 A task hangs below its immediate dominator: the last task that every way to it passes through. Parallel
 branches become siblings, and the task that joins them stands beside them instead of deep below one of
-them, so the tree stays as shallow as the plan really is.
+them. Only branching indents: a chain goes straight down, so that a run with many repairs stays readable.
 """
 
 from collections.abc import Mapping, Sequence
@@ -76,9 +76,15 @@ def _branches(
     drawn: list[Branch] = []
     siblings = children.get(parent, ())
     for place, task in enumerate(siblings):
-        last = place == len(siblings) - 1
-        lead, follow = ("", "") if parent is None else (("└ ", "  ") if last else ("├ ", "│ "))
+        lead, follow = _rails(place, len(siblings))
         hidden = tuple(needs[task]) if any(need != parent for need in needs[task]) else ()
         drawn.append(Branch(task, rails + lead, hidden))
         drawn.extend(_branches(task, children, rails + follow, needs))
     return drawn
+
+
+def _rails(place: int, siblings: int) -> tuple[str, str]:
+    """The lines to a task and past it. What merely follows stands straight below."""
+    if siblings == 1:
+        return "", ""
+    return ("└ ", "  ") if place == siblings - 1 else ("├ ", "│ ")

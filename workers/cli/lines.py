@@ -17,7 +17,7 @@ from contracts.v1.failures import TaskFailed
 from contracts.v1.runs import CancelRequested, RunClosed, RunRequested
 from contracts.v1.tasks import Outcome, Task
 from contracts.v1.timers import DeadlinePassed
-from workers.cli.ending import as_json, ending, silence, summary
+from workers.cli.ending import Hints, as_json, ending, silence, summary
 from workers.cli.entries import Entry
 from workers.cli.figures import plain, short
 from workers.cli.gist import gist
@@ -68,8 +68,8 @@ def _about(entry: Entry) -> str:
 class Lines:
     """Prints lines as facts come in."""
 
-    def __init__(self, run: str, say: Callable[[str], None], options: str = "") -> None:
-        self._run, self._say, self._options = run, say, options
+    def __init__(self, run: str, say: Callable[[str], None], hints: Hints) -> None:
+        self._run, self._say, self._hints = run, say, hints
         self._began: datetime | None = None
         self._hinted = False
 
@@ -90,7 +90,7 @@ class Lines:
 
     def end(self, view: RunView) -> None:
         """Nothing more comes; the last lines if the run is over."""
-        for text in ending(self._run, view, self._options) if view.is_over else ():
+        for text in ending(self._run, view, self._hints) if view.is_over else ():
             self._say(text)
 
 

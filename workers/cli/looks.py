@@ -10,7 +10,7 @@ from rich.text import Text
 
 from contracts.v1.runs import RunClosed, RunRequested
 from workers.cli.delivering import deliver
-from workers.cli.ending import as_json, ending, summary
+from workers.cli.ending import Hints, as_json, ending, summary
 from workers.cli.entries import Entry, read
 from workers.cli.figures import plain, seconds
 from workers.cli.gist import gist
@@ -106,7 +106,7 @@ async def _show(outside: Outside, run: str, tenant: str, json: bool, nats: str) 
         return
     widest = max(len(entry.name) for entry in entries)
     _print(outside, [_fact(entry, widest) for entry in entries])
-    for line in ending(run, view, opened.options) if view.is_over else [f"run {run} {view.state}"]:
+    for line in ending(run, view, Hints.kept(run, opened.options)) if view.is_over else [f"run {run} {view.state}"]:
         say(line)
 
 

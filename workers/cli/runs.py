@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from contracts.v1.runs import CancelRequested, RunRequested
 from workers.cli.brokers import Broker, given_broker
 from workers.cli.complaints import INTERRUPTED, Misused
-from workers.cli.delivering import deliver
+from workers.cli.delivering import deliver, leave_behind
+from workers.cli.ending import Hints
 from workers.cli.figures import short
 from workers.cli.following import Following, Shown
 from workers.cli.lines import JsonLines, Lines
@@ -132,9 +133,12 @@ async def _fleet_for(outside: Outside, nats: str, tenant: str) -> AsyncIterator[
 async def _follow(opened: Session, run: str, json: bool, own_fleet: bool = False, out: Path | None = None) -> int:
     """Show a run to its end and deliver it; returns the exit code."""
     outside, tenant, prefix = opened.outside, opened.tenant, opened.settings.prefix
-    shown = _shown(opened, run, json)
+    left_behind = outside.state_dir / "runs" / f"{tenant}.{run}.jsonl" if own_fleet else None
+    shown = _shown(opened, run, json, _hints(opened, run, left_behind, out))
     following = Following(outside, opened.bus.log, tenant, run, prefix, shown, own_fleet)
     ended, view = await following.follow(), following.view
+    if left_behind is not None and view.state != "completed":
+        leave_behind(left_behind, following.entries)
     if ended != "over":
         return INTERRUPTED
     if view.state != "completed":
@@ -144,13 +148,21 @@ async def _follow(opened: Session, run: str, json: bool, own_fleet: bool = False
     return 0
 
 
-def _shown(opened: Session, run: str, json: bool) -> Shown:
+def _hints(opened: Session, run: str, left_behind: Path | None, out: Path | None) -> Hints:
+    """Where to look afterwards: the log, unless it ends with this command."""
+    kept = Hints.kept(run, opened.options)
+    if left_behind is not None:
+        kept = Hints(f"facts in {left_behind}", "not kept, its broker ends with this command; --out DIR writes it")
+    return kept if out is None else kept._replace(project="")
+
+
+def _shown(opened: Session, run: str, json: bool, hints: Hints) -> Shown:
     console = opened.outside.console()
     if json:
         return JsonLines(opened.tenant, run, say)
     if console.is_terminal and not console.is_dumb_terminal:
-        return Screen(run, console, opened.options)
-    return Lines(run, say, opened.options)
+        return Screen(run, console, hints)
+    return Lines(run, say, hints)
 
 
 def _tell(lines: Sequence[str], json: bool) -> None:

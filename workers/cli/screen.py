@@ -5,6 +5,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from textwrap import wrap
 from typing import NamedTuple
 
 from rich.console import Console, Group, RenderableType
@@ -12,9 +13,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from workers.cli.ending import elapsed, ending, silence, spending
+from workers.cli.ending import Hints, elapsed, ending, silence, spending
 from workers.cli.entries import Entry
-from workers.cli.figures import count, plain, seconds, short
+from workers.cli.figures import count, plain, seconds
 from workers.cli.graph import Branch, tree
 from workers.cli.taskview import State, TaskView
 from workers.cli.view import BallotView, GateView, RunView
@@ -32,6 +33,8 @@ STATES: dict[State, tuple[str, str]] = {
 
 RUN_STYLES = {"completed": "bold green", "failed": "bold red", "refused": "bold red", "cancelled": "bold yellow"}
 WIDE, MIDDLE = 100, 76
+ENDLESS = 10_000
+HANG = 12
 ROOM_AROUND = 9
 """Lines that head, ballots, foot and the shell's prompt take besides the tasks."""
 
@@ -45,40 +48,46 @@ class Size(NamedTuple):
 
 def picture(run: str, view: RunView, now: datetime, size: Size) -> RenderableType:
     """The whole picture of a run, no wider and no higher than the terminal."""
-    parts: list[RenderableType] = [_head(run, view, size.width), Text()]
+    parts: list[RenderableType] = [_head(run, view), Text()]
     if view.tasks:
         parts += [_tasks(view, now, size), Text()]
-    parts += [_ballot(ballot, size.width) for ballot in view.ballots[-2:]]
-    parts += [_gate(gate, size.width) for gate in view.gates if not gate.verdict][-1:]
+    parts += [_ballot(ballot) for ballot in view.ballots[-2:]]
+    parts += [_gate(gate) for gate in view.gates if not gate.verdict][-1:]
     if hint := silence(view, now):
-        parts.append(Text(short(hint, size.width), "yellow", no_wrap=True))
-    parts.append(_foot(view, now, size.width))
+        parts.append(_one_line(hint, "yellow"))
+    if not view.is_over:
+        parts.append(_foot(view, now, size.width))
     return Group(*parts)
 
 
-def _head(run: str, view: RunView, width: int) -> RenderableType:
+def _head(run: str, view: RunView) -> RenderableType:
     name = Text.assemble((run, "bold"), "  ", (view.state, RUN_STYLES.get(view.state, "cyan")), no_wrap=True)
-    return Group(name, Text(short(view.idea, width) or "waiting for the first fact", "dim", no_wrap=True))
+    return Group(name, _one_line(view.idea or "waiting for the first fact", "dim"))
+
+
+def _one_line(text: str, style: str) -> Text:
+    """Text of others on one line, cut where the terminal ends."""
+    return Text(plain(text), style, no_wrap=True, overflow="ellipsis")
 
 
 def _tasks(view: RunView, now: datetime, size: Size) -> RenderableType:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", width=size.width)
-    table.add_column("task", no_wrap=True, overflow="ellipsis", ratio=3)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", expand=size.width >= WIDE)
+    table.add_column("task", no_wrap=True, overflow="ellipsis", min_width=22)
     if size.width >= MIDDLE:
-        table.add_column("role", no_wrap=True, overflow="ellipsis", ratio=2)
+        table.add_column("role", no_wrap=True, overflow="ellipsis", min_width=17)
     table.add_column("state", no_wrap=True, width=11)
     table.add_column("try", justify="right", no_wrap=True, width=3)
     table.add_column("time", justify="right", no_wrap=True, width=11 if size.width >= MIDDLE else 9)
     table.add_column("calls", justify="right", no_wrap=True, width=5)
     if size.width >= WIDE:
-        table.add_column("", no_wrap=True, overflow="ellipsis", ratio=3)
+        table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
     known = {task.task: task for task in view.tasks}
     branches = tree({task.task: task.needs for task in view.tasks})
     shown, hidden = fitted([(branch, known[branch.task]) for branch in branches], size.height - ROOM_AROUND)
     for branch, task in shown:
         table.add_row(*_row(branch, task, now, size.width))
     if hidden:
-        table.add_row(Text(f"… {count(hidden, 'more task')}", "dim"))
+        table.add_row(Text(f"… {count(hidden, 'more task')} not shown", "dim"))
     return table
 
 
@@ -123,31 +132,31 @@ def _interest(state: State) -> int:
     return {"done": 0, "stopped": 1, "waiting": 1, "ready": 2}.get(state, 3)
 
 
-def _ballot(ballot: BallotView, width: int) -> Text:
+def _ballot(ballot: BallotView) -> Text:
     votes = ", ".join(f"{option} {number}" for option, number in ballot.votes)
     cast = sum(number for _, number in ballot.votes) + ballot.abstained
     outcome = f" → {ballot.decision}" if ballot.decision else ""
     said = f"vote {ballot.ballot}: {votes} ({cast} of {ballot.electorate}){outcome}"
-    return Text(short(said, width), "" if ballot.decision else "cyan", no_wrap=True)
+    return _one_line(said, "" if ballot.decision else "cyan")
 
 
-def _gate(gate: GateView, width: int) -> Text:
-    return Text(short(f"waits at gate {gate.gate}: {gate.question}", width), "bold yellow", no_wrap=True)
+def _gate(gate: GateView) -> Text:
+    return _one_line(f"waits at gate {gate.gate}: {gate.question}", "bold yellow")
 
 
 def _foot(view: RunView, now: datetime, width: int) -> Text:
     done = sum(task.state == "done" for task in view.tasks)
-    parts = [elapsed(view, now), f"{done} of {count(len(view.tasks), 'task')} done", spending(view)]
+    parts = [elapsed(view, now), f"{done} of {count(len(view.tasks), 'task')} done", spending(view, width < MIDDLE)]
     if view.spoiled:
         parts.append(f"{count(len(view.spoiled), 'fact')} spoiled")
-    return Text(short(" · ".join(parts), width), "dim", no_wrap=True)
+    return _one_line(" · ".join(parts), "dim")
 
 
 class Screen:
     """Shows the picture and keeps it up to date; leaves the last one on the terminal, with the ending below."""
 
-    def __init__(self, run: str, console: Console, options: str = "") -> None:
-        self._run, self._console, self._options = run, console, options
+    def __init__(self, run: str, console: Console, hints: Hints) -> None:
+        self._run, self._console, self._hints = run, console, hints
         self._live: Live | None = None
 
     def see(self, entry: Entry, view: Callable[[], RunView]) -> None:
@@ -158,8 +167,9 @@ class Screen:
         if self._live is None:
             self._live = Live(console=self._console, auto_refresh=False)
             self._live.start()
-        size = Size(self._console.width, self._console.height)
-        self._live.update(picture(self._run, view, now, size), refresh=True)
+        # A terminal scrolls past its height only once: for the last picture.
+        size = Size(self._console.width, ENDLESS if view.is_over else self._console.height)
+        self._live.update(picture(self._run, view, now, size), refresh=not view.is_over)
 
     def pause(self) -> None:
         """Leave the picture as it is; the next tick begins another one below."""
@@ -168,12 +178,17 @@ class Screen:
             self._live = None
 
     def end(self, view: RunView) -> None:
-        """Show the last state and, if the run is over, its last lines."""
-        if view.began is not None:
-            self.tick(view, view.ended or view.began)
+        """Leave the picture; if the run is over, the last one and the last lines."""
+        if view.ended is not None:
+            self.tick(view, view.ended)
         self.pause()
         if view.is_over:
-            self._console.print()
-            for place, text in enumerate(ending(self._run, view, self._options)):
+            for place, text in enumerate(ending(self._run, view, self._hints)):
                 style = RUN_STYLES.get(view.state, "") if place == 0 else ""
-                self._console.print(Text(text, style), soft_wrap=True)
+                self._console.print(Text(hanging(text, self._console.width), style), soft_wrap=True)
+
+
+def hanging(line: str, width: int) -> str:
+    """An ending's line, wrapped at words below its second column; digests and paths stay whole, to be copied."""
+    hang = " " * HANG if line.startswith(" ") else ""
+    return "\n".join(wrap(line, width, subsequent_indent=hang, break_long_words=False, break_on_hyphens=False))

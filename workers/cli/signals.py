@@ -38,6 +38,9 @@ class TerminalSignals:
         loop.add_reader(stdin, arrived)
         try:
             return await line
+        except asyncio.CancelledError:
+            print(file=sys.stderr, flush=True)
+            raise
         finally:
             loop.remove_reader(stdin)
 

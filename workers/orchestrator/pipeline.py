@@ -1,7 +1,7 @@
 """The way of a project through a run: which steps come next, or how it ends."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.v1.plans import Plan
@@ -36,13 +36,18 @@ def next_of_project(run: Run, request: RunRequested, policy: Policy) -> list[Ste
         return planned
     wanted, plan = planned.requirements, planned.plan
     design = design_of(run, plan)
-    steps = run.derived("steps", (planned, design), lambda: project_steps(request, wanted, plan, design))
+    steps = run.derived("steps", (planned, design, policy), lambda: _steps(request, planned, design, policy))
     if design is not None and (wrong := _unbuildable(run, steps, plan, design, policy)):
         return wrong
     missing = [step for step in steps if not is_done(run, step)]
     if missing or design is None:
         return missing
     return _Product(run, request, policy, wanted, design).next([step.name for step in steps])
+
+
+def _steps(request: RunRequested, planned: ProjectPlanned, design: Design | None, policy: Policy) -> list[Step]:
+    steps = project_steps(request, planned.requirements, planned.plan, design)
+    return [replace(step, deadline_s=step.deadline_s or policy.task_deadline_s) for step in steps]
 
 
 def _unbuildable(run: Run, steps: list[Step], plan: Plan, design: Design, policy: Policy) -> Ending | None:

@@ -51,6 +51,14 @@ class Impossible(TaskEnded):
     error, retry = "impossible", False
 
 
+class TooLarge(Impossible):
+    """A message of `size` bytes is more than the broker carries; another attempt would make the same one."""
+
+    def __init__(self, subject: str, size: int) -> None:
+        self.size = size
+        super().__init__(f"{subject} has {size} bytes, more than the broker carries; ask for less at once")
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What becomes of a message: how it is settled, and what is recorded before that."""

@@ -16,7 +16,7 @@ from nats.aio.msg import Msg
 from nats.errors import ConnectionClosedError, MaxPayloadError
 from nats.errors import Error as NatsError
 
-from workers.runtime.errors import BusUnavailable
+from workers.runtime.errors import BusUnavailable, TooLarge
 from workers.runtime.ports import Said
 
 NOT_STORED = 10077
@@ -60,7 +60,7 @@ class Publisher:
             try:
                 answer = await self._once(subject, data, headers)
             except MaxPayloadError as error:
-                raise LogRefused(f"{subject}: {len(data)} bytes are over the broker's maximum payload") from error
+                raise TooLarge(subject, len(data)) from error
             except (TimeoutError, NatsError, OSError) as error:
                 if isinstance(error, ConnectionClosedError):
                     raise BusUnavailable(f"{subject} was not published: the connection is closed") from error

@@ -51,7 +51,7 @@ def _lock(rules: int, *, contained: bool, own_uid: bool) -> None:
     seccomp.install(
         loopback=contained,
         signals=contained or own_uid or version >= SIGNALS_ABI,
-        attributes=contained or own_uid,
+        alone=contained or own_uid,
         truncate=contained or own_uid or version >= TRUNCATE_ABI,
     )
 

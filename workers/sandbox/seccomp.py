@@ -53,13 +53,24 @@ _ATTRIBUTES: dict[str, tuple[int | None, int | None]] = {
     "fsetxattr": (190, 7), "removexattr": (197, 14), "lremovexattr": (198, 15), "fremovexattr": (199, 16),
     "setxattrat": (463, 463), "removexattrat": (466, 466),
 }  # fmt: skip
+_NEIGHBOURS: dict[str, tuple[int | None, int | None]] = {
+    "setpriority": (141, 140), "ioprio_set": (251, 30), "sched_setaffinity": (203, 122), "sched_setattr": (314, 274),
+    "sched_setscheduler": (144, 119), "sched_setparam": (142, 118),
+}  # fmt: skip
 _TRUNCATE = {"truncate": (76, 45)}
-_SOME_ARGUMENTS = {"socket": (41, 198), "socketpair": (53, 199), "clone": (56, 220), "ioctl": (16, 29)}
+_SOME_ARGUMENTS = {
+    "socket": (41, 198),
+    "socketpair": (53, 199),
+    "clone": (56, 220),
+    "ioctl": (16, 29),
+    "prlimit64": (302, 261),
+}
 _NEW_NAMESPACES = 0x7E020000  # CLONE_NEW* of mount, cgroup, uts, ipc, user, pid, net
 _TERMINAL_INPUT = (0x5412, 0x541C)  # TIOCSTI, TIOCLINUX
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
+_SOCK_STREAM, _SOCK_SEQPACKET, _SOCK_TYPE = 1, 5, 0xF
 
-_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _AND, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x54, 0x06
 _ALLOW, _KILL = 0x7FFF0000, 0x80000000
 _NUMBER, _ARCH = 0, 4
 
@@ -87,21 +98,30 @@ def _only(families: tuple[int, ...]) -> bytes:
     return _argument(0) + b"".join(tests) + _refuse(errno.EAFNOSUPPORT) + _instruction(_RETURN, _ALLOW)
 
 
+def _pairs() -> bytes:
+    """Connected pairs only. A datagram socket of a pair can be sent anywhere: to /dev/log, to systemd."""
+    family = _argument(0) + _instruction(_EQUAL, _AF_UNIX, 1, 0) + _refuse(errno.EAFNOSUPPORT)
+    kind = _argument(1) + _instruction(_AND, _SOCK_TYPE)
+    kind += _instruction(_EQUAL, _SOCK_STREAM, 2, 0) + _instruction(_EQUAL, _SOCK_SEQPACKET, 1, 0)
+    return family + kind + _refuse(errno.EPROTOTYPE) + _instruction(_RETURN, _ALLOW)
+
+
 def number_of(name: str, machine: str = "") -> int:
     """The number of a call that the filter knows, on this machine or another. KeyError where there is no such call."""
-    known = _REFUSED | _UNKNOWN | _SIGNALS | _ATTRIBUTES | _TRUNCATE | _SOME_ARGUMENTS
+    known = _REFUSED | _UNKNOWN | _SIGNALS | _ATTRIBUTES | _NEIGHBOURS | _TRUNCATE | _SOME_ARGUMENTS
     number = known[name][_ARCHITECTURES[machine or platform.machine()][1]]
     if number is None:
         raise KeyError(name)
     return number
 
 
-def program(machine: str, *, loopback: bool, signals: bool, attributes: bool, truncate: bool) -> bytes:
+def program(machine: str, *, loopback: bool, signals: bool, alone: bool, truncate: bool) -> bytes:
     """The filter as BPF for this machine.
 
     `loopback`: internet sockets may be made, for a process in its own network namespace. `signals`: they may be sent,
-    where something else keeps them inside. `attributes`: chmod and its like really happen; where they are not safe they
-    do nothing and report success, so that `shutil.copy` goes on working. `truncate`: the same for truncate by path.
+    where something else keeps them inside. `alone`: nothing outside belongs to the same uid, or it can't be seen. Where
+    it can, chmod and its like do nothing and report success, so that `shutil.copy` goes on working, and the limits and
+    priorities of other processes can't be set. `truncate`: truncate by path is safe.
     """
     if machine not in _ARCHITECTURES:
         raise OSError(errno.ENOSYS, f"no seccomp filter for {machine}: only {', '.join(_ARCHITECTURES)}")
@@ -113,12 +133,15 @@ def program(machine: str, *, loopback: bool, signals: bool, attributes: bool, tr
     refusals: list[tuple[Mapping[str, tuple[int | None, int | None]], int]]
     refusals = [(_REFUSED, errno.EPERM), (_UNKNOWN, errno.ENOSYS)]
     refusals += [] if signals else [(_SIGNALS, errno.EPERM)]
-    refusals += [] if attributes else [(_ATTRIBUTES, 0)]
+    refusals += [] if alone else [(_ATTRIBUTES, 0), (_NEIGHBOURS, errno.EPERM)]
     refusals += [] if truncate else [(_TRUNCATE, errno.EPERM)]
     for calls, answer in refusals:
         code += b"".join(_when(at[column] or 0, _refuse(answer)) for at in calls.values() if at[column] is not None)
+    if not alone:
+        itself = _instruction(_EQUAL, 0, 1, 0) + _refuse(errno.EPERM) + _instruction(_RETURN, _ALLOW)
+        code += _when(number_of("prlimit64", machine), _argument(0) + itself)
     code += _when(number_of("socket", machine), _only((_AF_INET, _AF_INET6) if loopback else ()))
-    code += _when(number_of("socketpair", machine), _only((_AF_UNIX,)))
+    code += _when(number_of("socketpair", machine), _pairs())
     namespaces = _instruction(_ANY_BIT, _NEW_NAMESPACES, 0, 1) + _refuse(errno.EPERM)
     code += _when(number_of("clone", machine), _argument(0) + namespaces + _instruction(_RETURN, _ALLOW))
     typing = b"".join(_instruction(_EQUAL, request, 0, 1) + _refuse(errno.EPERM) for request in _TERMINAL_INPUT)
@@ -126,10 +149,10 @@ def program(machine: str, *, loopback: bool, signals: bool, attributes: bool, tr
     return code + _instruction(_RETURN, _ALLOW)
 
 
-def install(*, loopback: bool, signals: bool, attributes: bool, truncate: bool) -> None:
+def install(*, loopback: bool, signals: bool, alone: bool, truncate: bool) -> None:
     """Needs no_new_privs. There is no way back."""
     code = program(
-        platform.machine(), loopback=loopback, signals=signals, attributes=attributes, truncate=truncate
+        platform.machine(), loopback=loopback, signals=signals, alone=alone, truncate=truncate
     )  # fmt: skip
     text = ctypes.create_string_buffer(code, len(code))
     header = struct.pack("@HP", len(code) // 8, ctypes.addressof(text))
