@@ -1,0 +1,122 @@
+"""From the text of an idea to clauses: lines, bullets, sentences, and the tokens in them."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from typing import Literal
+
+from workers.llm.builtin.idea.lexicon import SOFTWARE, TRACKING
+from workers.llm.builtin.wordset import wordset
+
+Mark = Literal["word", ",", ":", "(", ")", "/", "end"]
+
+TOKEN = re.compile(r"(?P<word>[€$£%@#]|\w+(?:[-'’.+]\w+)*\+*)|(?P<mark>[,:()/])|(?P<end>[;.!?\n]|[–—]|\s-\s)")
+BULLET = re.compile(r"^(\s*)(?:[-*•‣◦]|\d{1,2}[.)])\s+")
+ABBREVIATIONS = ((r"\be\.\s?g\.?", "eg"), (r"\bi\.\s?e\.?", "ie"), (r"\betc\.", "etc"), (r"[\"“”«»`]", " "))
+SPELLINGS = {"e-mail": "email", "e-mails": "emails", "to-do": "todo", "to-dos": "todos", "web-site": "website"}
+LEADS = wordset("build make create write develop design want need like track keep implement") | TRACKING
+
+
+@dataclass(frozen=True)
+class Token:
+    """A word or a mark of the text; `word` is in lower case and in one spelling."""
+
+    mark: Mark
+    text: str
+    word: str
+
+
+@dataclass(frozen=True)
+class Clause:
+    """Tokens up to the end of a sentence or line. `entry` is set for a bullet below a line that asks for a service."""
+
+    tokens: tuple[Token, ...]
+    entry: bool = False
+
+
+def clauses(idea: str) -> list[Clause]:
+    """Split an idea; punctuation inside of brackets splits nothing."""
+    text = unicodedata.normalize("NFKC", idea)
+    for pattern, plain in ABBREVIATIONS:
+        text = re.sub(pattern, plain, text)
+    found: list[Clause] = []
+    for line, entry in _joined(text):
+        found += [Clause(part, entry) for part in _sentences(_tokens(line))]
+    return found
+
+
+def said(tokens: tuple[Token, ...]) -> str:
+    """The tokens as text again, to name a part of an idea."""
+    text = " ".join(token.text for token in tokens if token.mark != "end")
+    text = re.sub(r"\s+([,:)])", r"\1", re.sub(r"\s*/\s*", "/", text))
+    return re.sub(r"\(\s+", "(", text).strip(" ,:")
+
+
+def _joined(text: str) -> list[tuple[str, bool]]:
+    """Lines, with bullets put to the line above that announces them with a colon."""
+    lines = [line.rstrip() for line in text.split("\n") if line.strip()]
+    found: list[tuple[str, bool]] = []
+    position = 0
+    while position < len(lines):
+        line, depth = _unbulleted(lines[position])
+        position += 1
+        below = []
+        while line.endswith(":") and position < len(lines) and _unbulleted(lines[position])[1] > depth:
+            below.append(_unbulleted(lines[position])[0])
+            position += 1
+        if below and _asks(line):
+            found.append((f"{line.rstrip(':')} {below[0]}", False))
+            found += [(entry, True) for entry in below[1:]]
+        elif below:
+            found.append((f"{line} {', '.join(entry.rstrip('.,;') for entry in below)}", False))
+        else:
+            found.append((line, False))
+    return found
+
+
+def _unbulleted(line: str) -> tuple[str, int]:
+    """The line without its bullet, and how deep it is; -1 for a line that is no bullet."""
+    bullet = BULLET.match(line)
+    return (line[bullet.end() :].strip(), len(bullet[1])) if bullet else (line.strip(), -1)
+
+
+def _asks(line: str) -> bool:
+    words = {word.lower() for word in re.findall(r"[\w-]+", line)}
+    return bool(words & LEADS) or bool(words & SOFTWARE)
+
+
+def _tokens(line: str) -> list[Token]:
+    tokens: list[Token] = []
+    for match in TOKEN.finditer(line):
+        if match["word"]:
+            tokens += _words(match["word"])
+        elif match["mark"]:
+            tokens.append(Token(match["mark"], match["mark"], match["mark"]))  # type: ignore[arg-type]
+        else:
+            tokens.append(Token("end", match["end"].strip(), ";"))
+    return tokens
+
+
+def _words(text: str) -> list[Token]:
+    word = text.lower().replace("’", "'")
+    if word.endswith("'s") and len(word) > 2:
+        return [Token("word", text[:-2], word[:-2]), Token("word", "'s", "'s")]
+    if word in ("i'd", "we'd", "i'm", "we're"):
+        return [Token("word", text, word.partition("'")[0])]
+    return [Token("word", text, SPELLINGS.get(word, word))]
+
+
+def _sentences(tokens: list[Token]) -> list[tuple[Token, ...]]:
+    found: list[tuple[Token, ...]] = []
+    current: list[Token] = []
+    depth = 0
+    for token in tokens:
+        depth = max(0, depth + (token.mark == "(") - (token.mark == ")"))
+        if token.mark != "end":
+            current.append(token)
+        elif depth:
+            current.append(Token(",", ",", ","))
+        elif current:
+            found.append(tuple(current))
+            current = []
+    return [*found, tuple(current)] if current else found

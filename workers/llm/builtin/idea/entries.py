@@ -1,0 +1,96 @@
+"""Lists of kinds: `books (title, author), members with a required e-mail and loans of books to members`."""
+
+from workers.llm.builtin.idea.cursor import Cursor
+from workers.llm.builtin.idea.draft import LONGEST_KIND, STOPS, Draft, noun
+from workers.llm.builtin.idea.inflection import is_plural
+from workers.llm.builtin.idea.items import NAME_STOPS, clause_ahead, items, refuse_impossible
+from workers.llm.builtin.idea.statements import Belongs, Has, Words
+from workers.llm.builtin.idea.unreadable import RECORDS_HINT, Unreadable
+from workers.llm.builtin.wordset import wordset
+
+WITH = ("with", "having", "including", "which have", "that have", "who have", "each with", "each having",
+        "described by", "and for each", "which has", "that has", "consisting of", "made of")  # fmt: skip
+LINKS = wordset("of for by to from in at between")
+OWNERS = wordset("their its his her")
+
+
+def kind_list(cursor: Cursor, draft: Draft) -> bool:
+    """Read one kind after the other; false if not even one is there."""
+    count = 0
+    while not cursor.done:
+        place = cursor.place
+        if count and (not cursor.separator() or _feature_ahead(cursor) or clause_ahead(cursor)):
+            cursor.place = place
+            break
+        if not kind_entry(cursor, draft):
+            cursor.place = place
+            break
+        count += 1
+    return count > 0
+
+
+def kind_entry(cursor: Cursor, draft: Draft) -> bool:
+    """Read one kind with what follows it: brackets, `with` a list, or the kinds that it refers to."""
+    place, before = cursor.place, draft.current
+    owned = cursor.word() in OWNERS and bool(before)
+    cursor.determiner()
+    cursor.phrase("different", "various", "list of", "records of")
+    words = noun(cursor, draft, stops=STOPS - {"store", "stores", "record", "records", "hold"})
+    if not words or len(words) > LONGEST_KIND or words[0] in ("which", "how", "what", "everything", "things"):
+        cursor.place = place
+        return False
+    said = cursor.since(place)
+    refuse_impossible(words, said)
+    draft.name(words, said)
+    if owned:
+        draft.add(Belongs(before, words, said, many=False))
+    _references(cursor, draft, words)
+    fields_of(cursor, draft, words)
+    return True
+
+
+def fields_of(cursor: Cursor, draft: Draft, kind: Words, *, colon: bool = True) -> bool:
+    """Read the fields that are listed behind a kind, in brackets, after a colon or after `with`."""
+    inner = cursor.group()
+    if inner is not None:
+        inner.phrase("with", "having", "each with")
+        found = items(inner, None)
+        if not inner.done:
+            raise Unreadable(f"I can't read «{inner.rest}» in the brackets behind «{' '.join(kind)}»", RECORDS_HINT)
+    elif (colon and cursor.mark(":")) or cursor.phrase(*WITH):
+        if clause_ahead(cursor):
+            return True
+        found = items(cursor, None, stop_at_kinds=True)
+    else:
+        return False
+    for item in found:
+        draft.add(Has(kind, item))
+    draft.in_list = True
+    return bool(found)
+
+
+def _references(cursor: Cursor, draft: Draft, kind: Words) -> None:
+    """`loans of books to members`: each loan refers to a book and to a member."""
+    while cursor.word() in LINKS:
+        place = cursor.place
+        cursor.take()
+        cursor.determiner()
+        parent = noun(cursor, draft)
+        if not draft.knows(parent) and not (parent and is_plural(parent[-1])):
+            cursor.place = place
+            return
+        draft.add(Belongs(kind, parent, cursor.since(place), many=False, required=True))
+        while cursor.word() == "and" and _known_ahead(cursor, draft):
+            cursor.take()
+            draft.add(Belongs(kind, noun(cursor, draft), cursor.since(place), many=False, required=True))
+
+
+def _known_ahead(cursor: Cursor, draft: Draft) -> bool:
+    return cursor.word(1) not in NAME_STOPS and draft.knows((cursor.word(1),)) and cursor.peek(2).mark != "("
+
+
+def _feature_ahead(cursor: Cursor) -> bool:
+    """`…, search by title`: no kind."""
+    return cursor.word() in ("search", "filter", "sort", "searching", "filtering", "sorting", "page") and (
+        cursor.word(1) in ("by", "and", "on", "through", "") or cursor.peek(1).mark == ","
+    )

@@ -1,0 +1,262 @@
+"""The clauses that say what a kind has, what it belongs to, and what holds for a field."""
+
+from workers.llm.builtin.idea.cursor import Cursor
+from workers.llm.builtin.idea.draft import LONGEST_KIND, STOPS, Draft, noun
+from workers.llm.builtin.idea.entries import fields_of, kind_list
+from workers.llm.builtin.idea.features import done_anyway, listed_passively, wish
+from workers.llm.builtin.idea.inflection import is_plural
+from workers.llm.builtin.idea.items import items, refuse_impossible
+from workers.llm.builtin.idea.lexicon import BEING, EACH, HAVING, IMPOSSIBLE, MODALS, PEOPLE, PRONOUNS, TRACKING
+from workers.llm.builtin.idea.qualifiers import quality
+from workers.llm.builtin.idea.statements import Belongs, Has, Holds, Mutual, Qualities, Ruled, Words
+from workers.llm.builtin.idea.unreadable import Unreadable
+from workers.llm.builtin.wordset import wordset
+
+MUST = frozenset(["must", "should", "shall"])
+PREPOSITIONS = wordset("to by for in at on of from with into")
+CONNECTING = ("and", "where", "but", "also", "then", "so that", "in which", "additionally", "furthermore", "finally",
+              "in addition", "whereby", "plus", "as well as", "while", "of course")  # fmt: skip
+PAIRS = ("many-to-many", "many to many", "n-to-m", "m-to-n", "m:n")
+
+
+def statement(cursor: Cursor, draft: Draft) -> bool:
+    """Read one statement by the first rule that fits; otherwise stay."""
+    while cursor.mark(",") or cursor.phrase(*CONNECTING):
+        pass
+    for rule in (_tracking, _mutual, _ruled_of, wish, _about_subject, _more_items):
+        place = cursor.place
+        if cursor.done or rule(cursor, draft):
+            return True
+        cursor.place = place
+    return done_anyway(cursor)
+
+
+def _tracking(cursor: Cursor, draft: Draft) -> bool:
+    """`It should also keep track of loans (…)`, `we store a list of suppliers`."""
+    cursor.determiner()
+    actor = cursor.one_of(PEOPLE | {"it", "service", "app", "application", "api", "system", "tool", "program"})
+    while cursor.one_of(MODALS | {"also", "want", "need", "to", "like", "would"}):
+        actor = actor or "we"
+    return tracked(cursor) and kind_list(cursor, draft)
+
+
+def tracked(cursor: Cursor) -> bool:
+    """Go past `keep track of`, `manages`, `for storing` and the like."""
+    if cursor.phrase("keep track of", "keeps track of", "keeping track of", "keep records of", "keeps records of",
+                     "keep a record of", "keeps a list of", "keep a list of", "look after", "store records of",
+                     "keep records about", "keeping records of", "keep a log of", "keeps a record of",
+                     "keep my", "keep our"):  # fmt: skip
+        return True
+    verb = cursor.one_of(TRACKING)
+    while verb and cursor.phrase("and", ","):
+        if not cursor.one_of(TRACKING):
+            cursor.place -= 1
+            break
+    return bool(verb)
+
+
+def _mutual(cursor: Cursor, draft: Draft) -> bool:
+    """`Books and tags are many-to-many`, `a many-to-many relation between books and tags`."""
+    start = cursor.place
+    cursor.phrase("there is")
+    cursor.determiner()
+    if cursor.phrase(*PAIRS):
+        cursor.phrase("relation", "relationship", "link")
+        cursor.phrase("between", "from")
+        return _pair(cursor, draft, start)
+    if not _pair(cursor, draft, start, record=False):
+        return False
+    cursor.phrase("are", "is", "have", "should be", "have a", "are in a", "are linked")
+    if not cursor.phrase(*PAIRS):
+        return False
+    cursor.phrase("relation", "relationship", "linked", "related", "with each other")
+    end, cursor.place = cursor.place, start
+    _pair(cursor, draft, start)
+    cursor.place = end
+    return True
+
+
+def _pair(cursor: Cursor, draft: Draft, start: int, *, record: bool = True) -> bool:
+    cursor.determiner()
+    one = noun(cursor, draft)
+    if not one or not cursor.phrase("and", "to", "with"):
+        return False
+    cursor.determiner()
+    other = noun(cursor, draft)
+    if other and record:
+        draft.add(Mutual(one, other, cursor.since(start)))
+    return bool(other)
+
+
+def _ruled_of(cursor: Cursor, draft: Draft) -> bool:
+    """`the title of a book must be unique`, `a book's ISBN is required`, `book titles must be unique`."""
+    start = cursor.place
+    cursor.determiner()
+    first = noun(cursor, draft)
+    kind: Words | None = None
+    if first and cursor.word() == "'s":
+        cursor.take()
+        kind, subject = first, noun(cursor, draft)
+    elif first and draft.knows(first) and cursor.word() and cursor.word() not in STOPS:
+        kind, subject = first, noun(cursor, draft)
+    elif first and cursor.word() == "of" and not draft.knows(first):
+        cursor.take()
+        cursor.determiner()
+        subject, kind = first, noun(cursor, draft)
+    else:
+        return False
+    if cursor.word() not in BEING | MODALS | {"defaults", "default", "has"} or not subject or not kind:
+        return False
+    return _ruled(cursor, draft, kind, subject, start)
+
+
+def _ruled(cursor: Cursor, draft: Draft, kind: Words | None, subject: Words, start: int) -> bool:
+    found = Qualities()
+    while quality(cursor, found):
+        if cursor.word() == "and" and cursor.word(1) not in BEING | MODALS | {
+            "unique",
+            "required",
+            "optional",
+            "defaults",
+        }:
+            break
+        if cursor.word() == "and" or (cursor.peek().mark == "," and cursor.word(1) == "defaults"):
+            cursor.take()
+    if found == Qualities():
+        return False
+    draft.add(Ruled(kind, draft.current, subject, cursor.since(start), found))
+    return True
+
+
+def _about_subject(cursor: Cursor, draft: Draft) -> bool:
+    start = cursor.place
+    single = cursor.word() in EACH | {"a", "an"}
+    cursor.determiner()
+    subject = draft.current if cursor.word() in PRONOUNS and draft.current else ()
+    if subject:
+        cursor.take()
+    subject = subject or noun(cursor, draft)
+    if not subject or len(subject) > LONGEST_KIND:
+        return False
+    if cursor.word() not in MODALS | HAVING | BEING and fields_of(cursor, draft, subject):
+        refuse_impossible(subject, cursor.since(start))
+        draft.name(subject, cursor.since(start))
+        return True
+    return _predicate(cursor, draft, subject, single, start)
+
+
+def _predicate(cursor: Cursor, draft: Draft, subject: Words, single: bool, start: int) -> bool:
+    place = cursor.place
+    modal = cursor.one_of(MODALS)
+    cursor.phrase("also", "optionally", "then")
+    required = True if modal in MUST else False if modal else None
+    verb = cursor.word()
+    if verb in IMPOSSIBLE:
+        refuse_impossible((verb,), cursor.rest)
+    if verb in HAVING and (draft.knows(subject) or single or is_plural(subject[-1])):
+        cursor.take()
+        cursor.phrase("of")
+        needed = True if verb in ("need", "needs", "require", "requires") else required
+        return _has(cursor, draft, subject, single, needed if needed is not None or not modal else None)
+    if verb in ("belongs", "belong"):
+        return _belongs(cursor, draft, subject, required, start)
+    if verb == "be" or verb in BEING:
+        return _is(cursor, draft, subject, place, required, start)
+    if verb in ("defaults", "default"):
+        return _ruled(cursor, draft, None, subject, start)
+    return bool(verb) and _does(cursor, draft, subject, single, start)
+
+
+def _has(cursor: Cursor, draft: Draft, subject: Words, single: bool, required: bool | None) -> bool:
+    cursor.mark(":")
+    cursor.phrase("the following fields", "the following", "these fields", "fields")
+    cursor.mark(":")
+    found = items(cursor, required)
+    if not found:
+        return False
+    draft.name(subject, " ".join(subject))
+    for item in found:
+        draft.add(Has(subject, item, single))
+    draft.in_list = True
+    return True
+
+
+def _belongs(cursor: Cursor, draft: Draft, child: Words, required: bool | None, start: int) -> bool:
+    cursor.take()
+    if not cursor.phrase("to"):
+        return False
+    while True:
+        quantity = cursor.quantity()
+        cursor.determiner()
+        parent = noun(cursor, draft)
+        if not parent or len(parent) > LONGEST_KIND:
+            return False
+        many = quantity == "many"
+        needed = None if many else required is not False
+        draft.add(Belongs(child, parent, cursor.since(start), many, needed))
+        if not (cursor.word() == "and" and cursor.word(1) in ("a", "an", "one", "exactly", "to", "many")):
+            break
+        cursor.take()
+        cursor.phrase("to")
+    if not draft.knows(child):
+        draft.name(child, " ".join(child))
+    return True
+
+
+def _is(cursor: Cursor, draft: Draft, subject: Words, place: int, required: bool | None, start: int) -> bool:
+    """`is written by an author`, `is unique`, `can be searched by title`."""
+    cursor.take()
+    if listed_passively(cursor, draft, subject):
+        return True
+    behind = cursor.place
+    cursor.phrase("always", "usually", "part")
+    while cursor.word() and cursor.word() not in PREPOSITIONS:
+        if cursor.place - behind > 1:
+            break
+        cursor.take()
+    if draft.knows(subject) and cursor.one_of(PREPOSITIONS):
+        quantity = cursor.quantity()
+        single = cursor.determiner() or quantity == "one"
+        parent = noun(cursor, draft)
+        if draft.knows(parent) or (parent and single and len(parent) <= LONGEST_KIND):
+            many = quantity == "many"
+            needed = None if many else required is not False
+            draft.add(Belongs(subject, parent, cursor.since(start), many, needed))
+            return True
+    cursor.place = place
+    return _ruled(cursor, draft, None, subject, start)
+
+
+def _does(cursor: Cursor, draft: Draft, subject: Words, single: bool, start: int) -> bool:
+    """`a member can borrow many books`, `authors write books`: some verb between two kinds."""
+    verb = cursor.take().word
+    cursor.phrase("place", "part")
+    cursor.one_of(PREPOSITIONS)
+    quantity = cursor.quantity()
+    cursor.one_of({"different", "other"})
+    determined = cursor.word() in ("a", "an", "exactly")
+    cursor.determiner()
+    other = noun(cursor, draft)
+    if not other or not draft.knows(subject) or not (draft.knows(other) or quantity == "many"):
+        return False
+    said = cursor.since(start)
+    refuse_impossible((verb, *other), said)
+    if cursor.word() in PREPOSITIONS or not (
+        cursor.done or cursor.peek().mark == "," or cursor.word() in ("and", "but")
+    ):
+        raise Unreadable(f"I can't read «{cursor.rest}» in «{said} {cursor.rest}»")
+    if quantity == "many" or is_plural(other[-1]):
+        draft.add(Holds(subject, other, said, verb, single))
+    else:
+        draft.add(Belongs(subject, other, said, many=False, required=None if not determined else False))
+    return True
+
+
+def _more_items(cursor: Cursor, draft: Draft) -> bool:
+    """A list of fields that goes on after a rule about one of them."""
+    if not draft.in_list or not draft.current:
+        return False
+    found = items(cursor, None)
+    for item in found:
+        draft.add(Has(draft.current, item))
+    return bool(found)

@@ -1,0 +1,130 @@
+"""The opening of an idea: `Build a library service for our school that tracks …`, `I want to keep track of …`."""
+
+from workers.llm.builtin.idea.cursor import Cursor
+from workers.llm.builtin.idea.draft import STOPS, Draft, noun
+from workers.llm.builtin.idea.entries import kind_list
+from workers.llm.builtin.idea.features import done_anyway
+from workers.llm.builtin.idea.grammar import tracked
+from workers.llm.builtin.idea.inflection import is_plural
+from workers.llm.builtin.idea.items import refuse_impossible
+from workers.llm.builtin.idea.lexicon import MODALS, PEOPLE, SOFTWARE, TITLE_NOISE, TRACKING
+from workers.llm.builtin.idea.statements import Words
+from workers.llm.builtin.idea.unreadable import Unreadable
+from workers.llm.builtin.wordset import wordset
+
+LEAD = wordset(
+    "please can could you i we want need would like to have build make create write develop design implement me us "
+    "get give set up help let should am looking hello hi there be able just"
+)
+TITLE_STOPS = (STOPS | {"called", "named", "tracking", "managing", "storing"}) - {"record", "records", "store"}
+POSSESSIVES = wordset("my our your a an the his her their")
+INSTEAD = (
+    "I can build a service that keeps records of the things it is about, if you name them and their fields, "
+    "for example «a service that keeps records of players (name, country) and matches (date, score)»."
+)
+
+
+def introduction(cursor: Cursor, draft: Draft) -> bool:
+    """Read the opening; false if the clause does not ask for a service."""
+    start = cursor.place
+    lead = False
+    while cursor.one_of(LEAD):
+        lead = True
+    if tracked(cursor):
+        return kind_list(cursor, draft)
+    before = cursor.place
+    cursor.determiner()
+    title = _title(cursor)
+    service = any(word in SOFTWARE for word in title)
+    opens = (
+        cursor.done or cursor.peek().mark in (":", ",", "(") or cursor.word() in TITLE_STOPS - MODALS - {"has", "have"}
+    )
+    if not service or not (lead or (len(title) > 1 and opens)):
+        if lead and title:
+            return _tracked_after_all(cursor, draft, title, cursor.since(before))
+        cursor.place = start
+        return False
+    refuse_impossible(title, cursor.since(before))
+    draft.title = title
+    while _suffix(cursor, draft):
+        pass
+    return True
+
+
+def _tracked_after_all(cursor: Cursor, draft: Draft, title: Words, said: str) -> bool:
+    """`Build an online shop that keeps track of orders` asks for records though a shop is no software."""
+    refuse_impossible(title, said)
+    place = cursor.place
+    draft.title = title
+    while not draft.statements and _suffix(cursor, draft):
+        pass
+    if not any(word in TRACKING for word in cursor.since(place).lower().split()):
+        raise Unreadable(f"«{said}» is not record-keeping", INSTEAD)
+    return True
+
+
+def _title(cursor: Cursor) -> Words:
+    words: list[str] = []
+    while cursor.word() and cursor.word() not in TITLE_STOPS:
+        words.append(cursor.take().word)
+    return tuple(words)
+
+
+def _suffix(cursor: Cursor, draft: Draft) -> bool:
+    """One of the phrases behind the title, or false where the rest is for the other rules."""
+    place = cursor.place
+    if cursor.done:
+        return False
+    if cursor.one_of({"called", "named"}):
+        draft.title = (*_title(cursor), "service")
+        return True
+    if cursor.word() == "for":
+        return _for(cursor, draft, place)
+    if done_anyway(cursor) or (tracked(cursor) and kind_list(cursor, draft)):
+        return True
+    cursor.place = place
+    if _names_kinds(cursor, draft):
+        return True
+    cursor.place = place
+    return False
+
+
+def _names_kinds(cursor: Cursor, draft: Draft) -> bool:
+    """`that tracks books`, `with books`, `of books`."""
+    if cursor.one_of({"that", "which", "to", "where", "so"}):
+        _permission(cursor)
+        return tracked(cursor) and kind_list(cursor, draft)
+    return bool(cursor.one_of({"with", "of", "about"})) and kind_list(cursor, draft)
+
+
+def _permission(cursor: Cursor) -> None:
+    """`(that) lets me`, `(where) we can`, `(which) will help us to`."""
+    while cursor.one_of(PEOPLE | MODALS | {"lets", "let", "helps", "help", "allows", "me", "us", "to", "that", "will"}):
+        pass
+
+
+def _for(cursor: Cursor, draft: Draft, place: int) -> bool:
+    """`for tracking books`, `for my workshop`, `for books (title, author) and members`."""
+    cursor.take()
+    if tracked(cursor):
+        return kind_list(cursor, draft)
+    owned = cursor.word() in POSSESSIVES
+    before = cursor.place
+    cursor.determiner()
+    words = noun(cursor, draft)
+    said = cursor.since(before)
+    follows = cursor.peek().mark in ("(", ",") or cursor.word() in ("with", "and")
+    if words and not owned and is_plural(words[-1]) and (follows or draft.knows(words)):
+        cursor.place = before
+        return kind_list(cursor, draft)
+    refuse_impossible(words, said)
+    if not words:
+        cursor.place = place
+        return False
+    draft.audience = f"for {said}"
+    return True
+
+
+def subject_of(title: Words) -> Words:
+    """The title without the words that any service could have in it."""
+    return tuple(word for word in title if word not in TITLE_NOISE)

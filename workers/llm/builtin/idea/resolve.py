@@ -1,0 +1,301 @@
+"""From statements to kinds of records: decides which words are fields and which are relations."""
+
+from dataclasses import dataclass, field
+
+from workers.llm.builtin.idea.inflection import identifier, is_plural, plural_name, singular, singular_name
+from workers.llm.builtin.idea.lexicon import MUTUAL_VERBS, TAG_LIKE
+from workers.llm.builtin.idea.statements import (
+    Belongs,
+    Has,
+    Holds,
+    Item,
+    KindNamed,
+    Listed,
+    Mutual,
+    Qualities,
+    Ruled,
+    Statement,
+    Words,
+)
+from workers.llm.builtin.idea.unreadable import RECORDS_HINT, Unreadable
+
+MOST_KINDS = 6
+SET_BY_SERVICE = {"id", "created_at", "updated_at", "creation_date", "created"}
+TAKEN = {"q": "q_value", "sort": "sort_key", "page": "page_number", "page_size": "page_length"}
+
+
+@dataclass
+class Relation:
+    """A relation that a kind has to another one."""
+
+    name: str
+    to: str
+    many: bool = False
+    required: bool = False
+
+
+@dataclass
+class KindDraft:
+    """A kind while its fields and relations are being collected."""
+
+    name: str
+    plural: str
+    fields: dict[str, tuple[Words, Qualities]] = field(default_factory=dict)
+    relations: dict[str, Relation] = field(default_factory=dict)
+
+
+@dataclass
+class Resolved:
+    """All kinds by name, in the order in which the idea names them, and what had to be assumed."""
+
+    kinds: dict[str, KindDraft]
+    assumptions: list[str]
+
+
+def resolve(statements: list[Statement]) -> Resolved:
+    """Turn the statements into kinds; contradictions and unknown things are refused."""
+    resolved = Resolved({}, [])
+    for statement in statements:
+        for words in _kinds_in(statement):
+            _kind(resolved, words)
+    if len(resolved.kinds) > MOST_KINDS:
+        names = ", ".join(kind.plural.replace("_", " ") for kind in resolved.kinds.values())
+        raise Unreadable(
+            f"These are {len(resolved.kinds)} kinds of things ({names}); I can do up to {MOST_KINDS}",
+            "Leave some out, or split the idea into two services.",
+        )
+    for statement in statements:
+        _apply(resolved, statement, statements)
+    for statement in statements:
+        if isinstance(statement, Ruled):
+            _rule(resolved, statement)
+        elif isinstance(statement, Listed):
+            _listed(resolved, statement)
+    _refuse_circles(resolved)
+    return resolved
+
+
+def _kinds_in(statement: Statement) -> list[Words]:
+    if isinstance(statement, KindNamed):
+        return [statement.kind]
+    if isinstance(statement, Has) and statement.item.quantity == "many" and is_plural(statement.item.words[-1]):
+        return [statement.kind, statement.item.words]
+    if isinstance(statement, Has):
+        return [statement.kind]
+    if isinstance(statement, Belongs):
+        return [statement.child]
+    if isinstance(statement, Holds):
+        return [statement.parent, statement.child]
+    return [statement.one, statement.other] if isinstance(statement, Mutual) else []
+
+
+def _kind(resolved: Resolved, words: Words) -> KindDraft:
+    name = singular_name(words)
+    if not name:
+        raise Unreadable(f"I can't make a name of «{' '.join(words)}»", RECORDS_HINT)
+    return resolved.kinds.setdefault(name, KindDraft(name, plural_name(words)))
+
+
+def _apply(resolved: Resolved, statement: Statement, statements: list[Statement]) -> None:
+    if isinstance(statement, Has):
+        _has(resolved, statement, statements)
+    elif isinstance(statement, Belongs):
+        kind, parent, name = _kind(resolved, statement.child), *_parent(resolved, statement.parent)
+        if statement.many:
+            _relate(resolved, kind, Relation(plural_name(statement.parent), parent.name, many=True), statement.said)
+        else:
+            _relate(resolved, kind, Relation(name, parent.name, False, bool(statement.required)), statement.said)
+    elif isinstance(statement, Holds):
+        _holds(resolved, statement, statements)
+    elif isinstance(statement, Mutual):
+        one, other = _kind(resolved, statement.one), _kind(resolved, statement.other)
+        _relate(resolved, one, Relation(other.plural, other.name, many=True), statement.said)
+
+
+def _has(resolved: Resolved, has: Has, statements: list[Statement]) -> None:
+    kind, item = _kind(resolved, has.kind), has.item
+    target = _target(resolved, item)
+    if target is None:
+        _field(resolved, kind, item)
+    elif item.quantity == "many" or (is_plural(item.words[-1]) and item.quantity != "one"):
+        _holds(resolved, Holds(has.kind, item.words, item.said, "have", has.single), statements)
+    else:
+        words = item.words[:-1] if item.words[-1] == "id" else item.words
+        relation = Relation(singular_name(words), target.name, False, bool(item.qualities.required))
+        _relate(resolved, kind, relation, item.said)
+
+
+def _target(resolved: Resolved, item: Item) -> KindDraft | None:
+    """The kind that an item names, if it names one: `author`, `home team`, `member id`."""
+    qualities = item.qualities
+    if qualities.type or qualities.choices or qualities.default or qualities.unique:
+        return None
+    words = item.words[:-1] if item.words[-1] == "id" and len(item.words) > 1 else item.words
+    for start in range(len(words)):
+        found = resolved.kinds.get(singular_name(words[start:]))
+        if found:
+            return found
+    return None
+
+
+def _parent(resolved: Resolved, words: Words) -> tuple[KindDraft, str]:
+    """The kind that is belonged to, and the name of the relation: `a parent category` is a category."""
+    for start in range(len(words)):
+        found = resolved.kinds.get(singular_name(words[start:]))
+        if found:
+            return found, singular_name(words)
+    return _kind(resolved, words), singular_name(words)
+
+
+def _holds(resolved: Resolved, holds: Holds, statements: list[Statement]) -> None:
+    parent, child = _kind(resolved, holds.parent), _kind(resolved, _plain(resolved, holds.child))
+    known = [r for r in child.relations.values() if r.to == parent.name and not r.many]
+    stated = any(isinstance(s, Belongs) and not s.many and _same(s, child, parent) for s in statements)
+    if known or stated:
+        return
+    if _is_mutual(holds, parent, child, statements):
+        if not any(r.many and r.to == parent.name for r in child.relations.values()):
+            _relate(resolved, parent, Relation(child.plural, child.name, many=True), holds.said)
+        return
+    _relate(resolved, child, Relation(parent.name, parent.name), holds.said)
+    labels = child.plural.replace("_", " ")
+    resolved.assumptions.append(
+        f"«{holds.said}» is read as one-to-many: each of the {labels} refers to at most one {parent.name}"
+    )
+
+
+def _same(belongs: Belongs, child: KindDraft, parent: KindDraft) -> bool:
+    return singular_name(belongs.child) == child.name and singular_name(belongs.parent) == parent.name
+
+
+def _plain(resolved: Resolved, words: Words) -> Words:
+    """The words without adjectives in front, where those that are left name a kind."""
+    for start in range(len(words)):
+        if singular_name(words[start:]) in resolved.kinds:
+            return words[start:]
+    return words
+
+
+def _is_mutual(holds: Holds, parent: KindDraft, child: KindDraft, statements: list[Statement]) -> bool:
+    verb = singular(holds.verb) if holds.verb.endswith("s") else holds.verb
+    if singular(holds.child[-1]) in TAG_LIKE or verb in MUTUAL_VERBS:
+        return True
+    for other in statements:
+        if isinstance(other, Holds) and (singular_name(other.parent), singular_name(other.child)) == (
+            child.name,
+            parent.name,
+        ):
+            return True
+        if isinstance(other, Has) and singular_name(other.kind) == child.name:
+            back = singular_name(other.item.words) == parent.name
+            if back and (other.item.quantity == "many" or is_plural(other.item.words[-1])):
+                return True
+    return False
+
+
+def _relate(resolved: Resolved, kind: KindDraft, relation: Relation, said: str) -> None:
+    target = resolved.kinds[relation.to]
+    back = [r for r in target.relations.values() if r.to == kind.name and target is not kind]
+    if relation.many and any(r.many for r in back):
+        return
+    if any(not r.many for r in back) and not relation.many:
+        raise Unreadable(
+            f"«{said}» contradicts what was said before: {target.name} already refers to {kind.name}",
+            "Say which of the two refers to the other, or that they are many-to-many.",
+        )
+    before = kind.relations.get(relation.name)
+    if before and before.many == relation.many:
+        before.required = before.required or relation.required
+    else:
+        kind.relations[relation.name] = relation
+        kind.fields.pop(relation.name, None)
+
+
+def _field(resolved: Resolved, kind: KindDraft, item: Item) -> None:
+    name = identifier(item.words)
+    if name in SET_BY_SERVICE:
+        resolved.assumptions.append("every record gets id, created_at and updated_at from the service")
+        return
+    if not name:
+        raise Unreadable(f"I can't make a name of «{item.said}»", RECORDS_HINT)
+    name = TAKEN.get(name, name)
+    before = kind.fields.get(name)
+    if before:
+        before[1].merge(item.qualities, item.said)
+    else:
+        kind.fields[name] = (item.words, item.qualities)
+
+
+def _rule(resolved: Resolved, rule: Ruled) -> None:
+    name = identifier(rule.subject)
+    kind = _kind_of(resolved, rule, name)
+    relation = kind.relations.get(singular_name(rule.subject))
+    if relation and rule.qualities.required is not None and rule.qualities.unique is None:
+        relation.required = rule.qualities.required
+        return
+    own = next((own for own in _spellings(rule.subject) if own in kind.fields), None)
+    if own is None:
+        _field(resolved, kind, Item(rule.subject, rule.said, "", rule.qualities))
+        resolved.assumptions.append(f"{kind.name} has a field {name}, because of «{rule.said}»")
+    else:
+        kind.fields[own][1].merge(rule.qualities, rule.said)
+
+
+def _kind_of(resolved: Resolved, rule: Ruled, name: str) -> KindDraft:
+    if rule.kind:
+        found = resolved.kinds.get(singular_name(rule.kind))
+        if found is None:
+            raise Unreadable(f"«{rule.said}» is about «{' '.join(rule.kind)}», which is not described", RECORDS_HINT)
+        return found
+    near = resolved.kinds.get(singular_name(rule.near)) if rule.near else None
+    names = {*_spellings(rule.subject), singular_name(rule.subject)}
+    if near and names & {*near.fields, *near.relations}:
+        return near
+    having = [kind for kind in resolved.kinds.values() if names & {*kind.fields, *kind.relations}]
+    if len(having) == 1:
+        return having[0]
+    if near is None or having:
+        raise Unreadable(f"I can't tell which kind of record «{rule.said}» is about", "Say «the … of a …».")
+    return near
+
+
+def _spellings(words: Words) -> list[str]:
+    return [identifier(words), singular_name(words), plural_name(words)]
+
+
+def _listed(resolved: Resolved, wish: Listed) -> None:
+    kind = resolved.kinds.get(singular_name(wish.kind)) if wish.kind else None
+    for words in wish.fields:
+        names = {*_spellings(words), singular_name(words)}
+        if names & SET_BY_SERVICE or any(_offers(other, names, words) for other in resolved.kinds.values()):
+            continue
+        if kind is None:
+            raise Unreadable(f"«{wish.said}» names «{' '.join(words)}», which no kind of record has", RECORDS_HINT)
+        raise Unreadable(
+            f"«{wish.said}» names «{' '.join(words)}», which is no field of the {kind.plural.replace('_', ' ')}",
+            f"Say which fields {kind.plural.replace('_', ' ')} have, with {' '.join(words)} among them.",
+        )
+
+
+def _offers(kind: KindDraft, names: set[str], words: Words) -> bool:
+    """Whether the kind has such a field or relation; `date` also means the only field that ends in it."""
+    own = {*kind.fields, *kind.relations}
+    tail = f"_{identifier(words)}"
+    parts = {name[len(kind.name) + 1 :] for name in names if name.startswith(f"{kind.name}_")}
+    return bool((names | parts) & own) or any(name.endswith(tail) for name in own)
+
+
+def _refuse_circles(resolved: Resolved) -> None:
+    """No record of a kind could ever be stored that needs one of its own kind, directly or in a circle."""
+    for start in resolved.kinds:
+        ahead, seen = [start], set[str]()
+        while ahead:
+            for relation in resolved.kinds[ahead.pop()].relations.values():
+                if relation.required and not relation.many and relation.to == start:
+                    raise Unreadable(
+                        f"Each {start} would need another {start} to be there first",
+                        f"Say that it can belong to one: «a {start} can belong to …».",
+                    )
+                if relation.required and not relation.many and relation.to not in seen:
+                    seen.add(relation.to)
+                    ahead.append(relation.to)
