@@ -148,7 +148,7 @@ async def test_one_file_cannot_be_larger_than_the_disk_limit(attempt, tree):
     ids=lambda item: item[0],
 )
 async def test_the_disk_cannot_be_filled(attempt, tree, code):
-    outcome = await attempt(tree, code[1] + "\nimport time; time.sleep(60)", disk_mb=8, entries=2000, wall_s=20)
+    outcome = await attempt(tree, code[1] + "\nimport time; time.sleep(60)", disk_mb=8, entries=400, wall_s=20)
     assert outcome.killed_because == "disk"
 
 

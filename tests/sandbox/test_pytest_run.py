@@ -87,7 +87,6 @@ def pytest_configure(config):
     atexit.register(swap)
 """
 CASE = '<testsuites><testcase classname="{}" name="t"/></testsuites>'
-ENTITY = '<!DOCTYPE x [<!ENTITY a "b">]>'
 
 
 def forged(report: str) -> str:
@@ -96,17 +95,11 @@ def forged(report: str) -> str:
 
 TAMPERING = {
     "ends before the first test": ("import os\nos._exit(0)\n", "exit code 0 and without a report"),
-    "exits at collection": ("import sys\nsys.exit(0)\n", "without a report"),
     "ends in a test": ("import os\n\ndef pytest_runtest_call(item): os._exit(0)\n", "without a report"),
     "calls a red session green": ("def pytest_sessionfinish(session): session.exitstatus = 0\n", "1 of 1 tests failed"),
     "deletes the report": (SWAP.format("pass"), "exit code 0 and without a report"),
     "links the report": (SWAP.format("os.symlink('/etc/hosts', name)"), "can't be read"),
-    "makes the report a pipe": (SWAP.format("os.mkfifo(name)"), "not a plain file"),
-    "makes the report a folder": (SWAP.format("os.mkdir(name)"), "not a plain file"),
-    "makes the report endless": (SWAP.format("os.truncate(os.open(name, 65), 9 << 20)"), "not a plain file"),
-    "writes entities": (forged(ENTITY + CASE.format("tests.test_core")), "document type"),
     "reports tests of no file": (forged(CASE.format("a.b")), "files that the project does not have"),
-    "reports no test": (forged("<testsuites/>"), "no test ran"),
 }
 
 

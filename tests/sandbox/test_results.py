@@ -1,13 +1,38 @@
 """Reports as pytest writes them, and as it never would."""
 
+import os
+
 import pytest
 
-from workers.sandbox.results import Case, UnreadableResult, foreign_cases, junit_cases, line_coverage
+from workers.sandbox.results import Case, UnreadableResult, foreign_cases, junit_cases, line_coverage, read_result
 
 
 def report(*cases: str) -> bytes:
     head = '<?xml version="1.0" encoding="utf-8"?>'
     return f"{head}<testsuites><testsuite>{''.join(cases)}</testsuite></testsuites>".encode()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: path.symlink_to("/etc/hosts"),
+        os.mkfifo,
+        lambda path: path.mkdir(),
+        lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 9 << 20),
+        lambda path: path.hardlink_to(__file__),
+        lambda path: None,
+    ],
+    ids=["link", "pipe", "folder", "too large", "hard link", "nothing"],
+)
+def test_what_is_not_a_plain_file_is_not_read(tmp_path, make):
+    make(tmp_path / "report")
+    with pytest.raises(UnreadableResult):
+        read_result(tmp_path, "report")
+
+
+def test_a_plain_file_is_read(tmp_path):
+    (tmp_path / "report").write_bytes(b"x" * (3 << 20))
+    assert len(read_result(tmp_path, "report")) == 3 << 20
 
 
 def test_each_case_has_its_outcome_and_message():
