@@ -217,7 +217,7 @@ def attempts() -> type[Attempts]:
 @pytest_asyncio.fixture
 async def ward() -> AsyncIterator[Ward]:
     """A broker with streams, for one test; whatever it started ends with it."""
-    async with EmbeddedNats() as server:
+    async with EmbeddedNats(monitor=True) as server:
         settings = Settings(nats_url=server.url, lease_s=1.0, publish_timeout_s=15.0, drain_s=1.0, log_level="error")
         configure_logging(settings)
         async with connect(settings, "test") as bus:

@@ -208,6 +208,57 @@ async def test_work_that_was_held_while_the_broker_restarted_ends_in_one_result(
     assert await ward.names("r1") == ["task.step.t.1", "result.t"]
 
 
+async def test_a_worker_whose_connection_was_cut_goes_on_within_its_concurrency(ward, attempts):
+    await ward.provision("step")
+    work = attempts(sleeping(0.1))
+    app = await ward.role("step", work, concurrency=4)
+    client = app._bus.nc
+    client.options["reconnect_time_wait"] = 0.01
+    for n in range(60):
+        await ward.say(ward.task("step", f"r{n}"))
+    for _ in range(2):
+        await begun(ward, work, work.begun.total() + 4)
+        before = client.stats["reconnects"]
+        client._transport.close()
+
+        async def again(before=before):
+            return client.stats["reconnects"] > before and client.is_connected
+
+        await ward.until(again, "the worker reconnects")
+    await ward.settled("step")
+    assert {f"r{n}.t.1" for n in range(60)} == set(work.ended)
+    assert work.most <= 4
+
+
+async def test_an_idle_worker_whose_connection_was_cut_stays_within_its_concurrency(ward, attempts):
+    await ward.provision("step")
+    work = attempts(sleeping(0.1))
+    app = await ward.role("step", work, concurrency=4)
+    client = app._bus.nc
+    client.options["reconnect_time_wait"] = 0.01
+    client._transport.close()
+
+    async def again():
+        found = await ward.bus.js.consumer_info("LOG", "step")
+        return client.stats["reconnects"] == 1 and client.is_connected and found.num_waiting
+
+    await ward.until(again, "the worker pulls again")
+    await asyncio.sleep(0.6)
+    for n in range(20):
+        await ward.say(ward.task("step", f"r{n}"))
+    await ward.settled("step")
+    assert work.most <= 4
+
+
+async def test_a_worker_whose_consumer_is_gone_does_not_spin(ward):
+    await ward.provision("step")
+    app = await ward.role("step")
+    await ward.bus.js.delete_consumer("LOG", "step")
+    before = next(app.puller._numbers)
+    await asyncio.sleep(1.0)
+    assert next(app.puller._numbers) - before < 20
+
+
 def delivered(subject):
     return Msg(None, subject, f"$JS.ACK.LOG.step.1.7.7.{time.time_ns()}.0")
 

@@ -139,6 +139,7 @@ class WorkerApp:
                 reconnects = bus.nc.stats["reconnects"]
                 self.endings.deaf()
                 self.puller.forget()
+            self.puller.rested()
             with contextlib.suppress(NatsError, TimeoutError):
                 await self.puller.top_up()
                 if self.endings.is_deaf:

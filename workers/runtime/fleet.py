@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from workers.runtime import topology
 from workers.runtime.bootstrap import WorkerApp, role_service
@@ -45,10 +45,15 @@ def worker_names() -> tuple[str, ...]:
 
 def worker_app(name: str, settings: Settings, metrics: Metrics | None = None) -> WorkerApp:
     """The application of one worker."""
-    known = services()
-    if name not in known:
-        raise NoSuchWorker(f"there is no worker {name!r}; there are {', '.join(known)}")
-    return WorkerApp(known[name](settings), settings, metrics)
+    _require_known([name])
+    return WorkerApp(services()[name](settings), settings, metrics)
+
+
+def _require_known(names: Iterable[str]) -> None:
+    known = worker_names()
+    for name in names:
+        if name not in known:
+            raise NoSuchWorker(f"there is no worker {name!r}; there are {', '.join(known)}")
 
 
 async def provision(settings: Settings) -> tuple[str, ...]:
@@ -59,19 +64,19 @@ async def provision(settings: Settings) -> tuple[str, ...]:
 
 async def run_in_process(settings: Settings, names: Sequence[str], ready: asyncio.Event, stop: asyncio.Event) -> None:
     """Run workers in this process until `stop` is set; provisions first and sets `ready` when all of them listen."""
-    await provision(settings)
     metrics = Metrics()
     apps = [worker_app(name, settings.model_copy(update={"http_port": 0}), metrics) for name in names]
     health = HealthServer(
         health_app(lambda: _why_not_ready(apps), metrics.registry), settings.http_host, settings.http_port
     )
+    await provision(settings)
     started: list[WorkerApp] = []
     try:
         if settings.http_port:
             await health.start()
         for app in apps:
+            started.append(app)  # first: one that fails half-way has a connection to close too
             await app.app.start()
-            started.append(app)
         ready.set()
         await stop.wait()
     finally:
@@ -86,6 +91,7 @@ async def _why_not_ready(apps: Sequence[WorkerApp]) -> str:
 
 async def run_processes(settings: Settings, names: Sequence[str], ready: asyncio.Event, stop: asyncio.Event) -> None:
     """Run one process per worker until `stop` is set; a process that dies is started again after a second."""
+    _require_known(names)
     await provision(settings)
     keepers = [asyncio.create_task(_keep(name, settings, stop)) for name in names]
     ready.set()

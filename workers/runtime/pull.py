@@ -15,6 +15,9 @@ HEARTBEAT_S = 5.0
 SILENCE_S = 2.5 * HEARTBEAT_S
 """Without a message or a heartbeat for this long an open wish is taken for lost, and said again."""
 
+ORDINARY_ENDS = ("404", "408")
+"""A wish that ended so may be said again at once; after others, as when the consumer is gone, that would spin."""
+
 NANOSECONDS = 1_000_000_000
 
 Publish = Callable[[str, bytes, str], Awaitable[None]]
@@ -33,6 +36,7 @@ class Puller:
         self._publish: Publish | None = None
         self._open = 0
         self._heard_at = 0.0
+        self._resting = False
 
     def start(self, publish: Publish) -> None:
         """Wish from now on."""
@@ -51,14 +55,20 @@ class Puller:
     def told(self, subject: str, headers: Mapping[str, str]) -> None:
         """A status has come on the inbox of a wish: a heartbeat, or that the wish is over and what was left of it."""
         self._heard_at = time.monotonic()
-        if headers.get("Status") == "100" or int(subject.rsplit(".", 1)[1]) < self._oldest:
+        status = headers.get("Status")
+        if status == "100" or int(subject.rsplit(".", 1)[1]) < self._oldest:
             return
+        self._resting = status not in ORDINARY_ENDS
         left = headers.get("Nats-Pending-Messages")
         self._open = max(0, self._open - int(left)) if left is not None else 0
 
     def forget(self) -> None:
         """Take all open wishes for lost, as after a reconnect."""
         self._oldest, self._open = next(self._numbers), 0
+
+    def rested(self) -> None:
+        """Wish again after the broker refused a wish; to be called now and then."""
+        self._resting = False
 
     def silent(self) -> bool:
         """Whether the broker owes a sign of life."""
@@ -67,7 +77,7 @@ class Puller:
     async def top_up(self) -> None:
         """Wish for what there is room for, unless it is too little to be worth a message."""
         wanted = self._room() - self._open
-        if self._publish is None or wanted <= 0 or (self._open and wanted < self._worth_a_wish):
+        if self._publish is None or self._resting or wanted <= 0 or (self._open and wanted < self._worth_a_wish):
             return
         self._open += wanted
         wish = {

@@ -23,10 +23,11 @@ class Timekeeper(Service):
         """Record a deadline; the subject is `<prefix>-timers.due.<tenant>.<run>.<name>`."""
         try:
             tenant, run, name = delivery.subject.split(".")[2:]
+            passed = DeadlinePassed(tenant=tenant, run=run, name=name)
         except ValueError:
             raise WrongName(f"{delivery.subject} names no timer of a run") from None
         if not await self.is_closed(tenant, run):
-            await self.env.bus.log.say(DeadlinePassed(tenant=tenant, run=run, name=name))
+            await self.env.bus.log.say(passed)
         return ACK
 
 
