@@ -239,11 +239,12 @@ class HandSignals:
         self.asked: list[str] = []
         self.arrived = asyncio.Event()
 
-    async def next(self) -> None:
+    async def next(self) -> bool:
         while self.left <= 0:
             self.arrived.clear()
             await self.arrived.wait()
         self.left -= 1
+        return self.can_ask
 
     def interrupt(self) -> None:
         self.left += 1

@@ -22,12 +22,11 @@ class TestUp:
     def test_while_it_is_up_others_find_it_and_afterwards_they_do_not(self, desk):
         found = []
         desk.alive = {desk.outside.pid}
-        desk.signals.ask = None
         waiting = desk.signals.next
 
-        async def looked_up_first() -> None:
+        async def looked_up_first() -> bool:
             found.append(read_up(desk.outside.state_dir, lambda pid: True))
-            await waiting()
+            return await waiting()
 
         desk.signals.next, desk.signals.left = looked_up_first, 1
         desk("up")

@@ -1,5 +1,6 @@
 """run, submit, watch and cancel: which broker, what is said, which exit code."""
 
+import asyncio
 import json
 
 import pytest
@@ -258,6 +259,36 @@ class TestInterrupts:
         assert result.exit_code == 130
         assert "cancelled: its fleet lives in this process" in result.stderr
         assert "run made-up cancelled" in result.stdout
+
+    def test_whoever_brought_the_fleet_is_not_offered_to_leave_it_running(self, desk, new_story):
+        self.cancellable(desk, new_story("made-up"))
+        desk.signals.left, desk.signals.answers = 1, ["c"]
+        assert desk("run", IDEA).exit_code == 1
+        assert desk.signals.asked[0].endswith("[c/g]")
+
+    def test_a_terminal_that_is_gone_means_leaving(self, desk, story):
+        desk.tell([story.request()])
+        desk.signals.left, desk.signals.answers = 1, [""]
+        assert desk("watch", "r1").exit_code == 130
+
+    def test_a_fleet_of_its_own_that_breaks_ends_the_run(self, desk):
+        async def breaks(settings, names, processes, ready, stop) -> None:
+            ready.set()
+            await asyncio.sleep(0.05)
+            raise RuntimeError("out of memory")
+
+        desk.fleet.run = breaks
+        result = desk("run", IDEA)
+        assert result.exit_code == 1
+        assert "the fleet ended by itself: out of memory" in result.stderr
+
+    def test_the_facts_of_a_run_that_failed_outlive_its_broker(self, desk, new_story):
+        story = new_story("made-up")
+        desk.log.answer = lambda log, message: desk.tell(story.closing(status="failed", reason="no"))
+        result = desk("run", IDEA)
+        left = desk.outside.state_dir / "runs" / "default.made-up.jsonl"
+        assert result.stdout.splitlines()[-1] == f"  evidence  facts in {left}"
+        assert [line["name"] for line in json_lines(left.read_text())] == ["run.requested", "run.closed"]
 
     def test_a_fleet_that_does_not_react_to_the_cancel_is_not_waited_for_for_ever(self, desk):
         desk.signals.left, desk.signals.can_ask = 1, False

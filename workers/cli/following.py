@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from contracts.v1.runs import CancelRequested
 from workers.cli.complaints import Unreachable
 from workers.cli.entries import Entries, Entry, ordered, read
+from workers.cli.local import broken
 from workers.cli.outside import Outside, RunLog, Signals, note
 from workers.cli.view import RunView, view_of
 
@@ -16,6 +17,7 @@ Ended = Literal["over", "left", "stopped"]
 """`over`: the run has closed. `left`: it goes on without us. `stopped`: interrupted together with its fleet."""
 
 Wish = Literal["cancel", "leave", "go on"]
+Fleet = asyncio.Task[None] | None
 
 
 class Shown(Protocol):
@@ -39,10 +41,10 @@ class Shown(Protocol):
 
 
 class Following:
-    """One run as it comes in. `own_fleet` says that the run can't go on without this process."""
+    """One run as it comes in. `own_fleet` runs in this process: the run can't go on without it."""
 
     def __init__(
-        self, outside: Outside, log: RunLog, tenant: str, run: str, prefix: str, shown: Shown, own_fleet: bool = False
+        self, outside: Outside, log: RunLog, tenant: str, run: str, prefix: str, shown: Shown, own_fleet: Fleet = None
     ) -> None:
         self._outside, self._log, self._shown = outside, log, shown
         self._tenant, self._run, self._prefix = tenant, run, prefix
@@ -93,20 +95,20 @@ class Following:
     async def _until_over(self, facts: asyncio.Task[None], signals: Signals) -> Ended:
         while True:
             interrupt = asyncio.create_task(signals.next())
-            await _first_of(facts, interrupt)
-            if facts.done():
+            await _first_of(facts, interrupt, *([self._own_fleet] if self._own_fleet else []))
+            if not interrupt.done():
                 interrupt.cancel()
+                if self._own_fleet is not None and not facts.done():
+                    raise broken(self._own_fleet)
                 facts.result()
                 return "over"
-            wish = await self._wish(facts, signals)
+            wish = await self._wish(facts, signals) if interrupt.result() else "leave"
             if wish == "cancel":
                 await self._cancel()
             elif wish == "leave":
                 return await self._leave(facts)
 
     async def _wish(self, facts: asyncio.Task[None], signals: Signals) -> Wish:
-        if not signals.can_ask:
-            return "leave"
         self._asking = True
         self._shown.pause()
         try:
@@ -125,7 +127,7 @@ class Following:
             await _first_of(answer, again, facts)
             if again.done():
                 return "leave"
-            said = answer.result().lower()[:1] if answer.done() else "g"
+            said = answer.result().lower()[:1] or "l" if answer.done() else "g"
         finally:
             for task in (answer, again):
                 task.cancel()
@@ -141,7 +143,7 @@ class Following:
     async def _leave(self, facts: asyncio.Task[None]) -> Ended:
         """Leave the run alone; one whose fleet is ours is cancelled, since nobody is left to run it."""
         self._shown.pause()
-        if not self._own_fleet:
+        if self._own_fleet is None:
             note(
                 f"run {self._run} goes on: `flotilla watch {self._run}` to watch, `flotilla cancel {self._run}` to stop"
             )
@@ -154,5 +156,5 @@ class Following:
         return "stopped"
 
 
-async def _first_of(*tasks: "asyncio.Task[object] | asyncio.Task[None] | asyncio.Task[str]") -> None:
+async def _first_of(*tasks: asyncio.Task[None] | asyncio.Task[str] | asyncio.Task[bool]) -> None:
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -57,17 +57,12 @@ class Server(Protocol):
 class Signals(Protocol):
     """What the person or the system interrupts with, and what the person says when asked."""
 
-    async def next(self) -> None:
-        """Wait for the next Ctrl-C or SIGTERM."""
+    async def next(self) -> bool:
+        """Wait for the next Ctrl-C, SIGTERM or SIGHUP; True if it came from a person who can be asked."""
         ...
 
     async def ask(self, question: str) -> str:
         """Ask on the terminal and return the answer's line; safe to cancel."""
-        ...
-
-    @property
-    def can_ask(self) -> bool:
-        """Whether a person sits at both ends of the terminal."""
         ...
 
 
@@ -144,4 +139,5 @@ def say(text: str) -> None:
 
 def note(text: str) -> None:
     """A line that is no output: which broker is used, what to do next."""
-    print(text, file=sys.stderr, flush=True)
+    with suppress(OSError):  # a terminal that is gone must not keep anybody from cleaning up
+        print(text, file=sys.stderr, flush=True)

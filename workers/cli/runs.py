@@ -14,7 +14,7 @@ from workers.cli.complaints import INTERRUPTED, Misused
 from workers.cli.delivering import deliver, leave_behind
 from workers.cli.ending import Hints
 from workers.cli.figures import short
-from workers.cli.following import Following, Shown
+from workers.cli.following import Fleet, Following, Shown
 from workers.cli.lines import JsonLines, Lines
 from workers.cli.local import running_fleet
 from workers.cli.loops import go
@@ -113,27 +113,30 @@ async def _submit(opened: Session, request: RunRequested, chosen: bool) -> None:
 
 
 @asynccontextmanager
-async def _fleet_for(outside: Outside, nats: str, tenant: str) -> AsyncIterator[tuple[Session, bool]]:
-    """A connection to the broker that was named, or to one of our own with a fleet; and whether it is our own."""
+async def _fleet_for(outside: Outside, nats: str, tenant: str) -> AsyncIterator[tuple[Session, Fleet]]:
+    """A connection to the broker that was named, or to one of our own with a fleet; and that fleet."""
     settings = outside.settings()
     broker = given_broker(nats, settings, read_up(outside.state_dir, outside.alive))
     if broker is not None:
         note(f"broker {broker}")
         async with connected(outside, broker, tenant, settings) as opened:
-            yield opened, False
+            yield opened, None
         return
     async with outside.fleet.server(None) as server:
         broker = Broker(server.url, "embedded, with a fleet of its own for this run")
         note(f"broker {broker}")
         own = settings.model_copy(update={"nats_url": server.url, "log_level": "error", "http_port": 0})
-        async with running_fleet(outside, own, outside.fleet.names), connected(outside, broker, tenant, own) as opened:
-            yield opened, True
+        async with (
+            running_fleet(outside, own, outside.fleet.names) as fleet,
+            connected(outside, broker, tenant, own) as opened,
+        ):
+            yield opened, fleet
 
 
-async def _follow(opened: Session, run: str, json: bool, own_fleet: bool = False, out: Path | None = None) -> int:
+async def _follow(opened: Session, run: str, json: bool, own_fleet: Fleet = None, out: Path | None = None) -> int:
     """Show a run to its end and deliver it; returns the exit code."""
     outside, tenant, prefix = opened.outside, opened.tenant, opened.settings.prefix
-    left_behind = outside.state_dir / "runs" / f"{tenant}.{run}.jsonl" if own_fleet else None
+    left_behind = outside.state_dir / "runs" / f"{tenant}.{run}.jsonl" if own_fleet is not None else None
     shown = _shown(opened, run, json, _hints(opened, run, left_behind, out))
     following = Following(outside, opened.bus.log, tenant, run, prefix, shown, own_fleet)
     ended, view = await following.follow(), following.view
