@@ -1,6 +1,6 @@
 """Levels: their order, what is reachable, and what is said where it is not enough."""
 
-from pathlib import Path
+import tempfile
 
 import pytest
 
@@ -53,7 +53,9 @@ def test_what_is_required_and_reached_is_answered():
     assert require("limits") >= Level.LIMITS
 
 
-def test_a_probe_leaves_nothing_behind(tmp_path, monkeypatch):
-    before = set(Path(levels.tempfile.gettempdir()).glob("flotilla-probe-*"))
+def test_a_probe_leaves_nothing_behind(outside, monkeypatch):
+    before = list(outside.iterdir())
     assert probe(Level.LIMITS) is not None
-    assert set(Path(levels.tempfile.gettempdir()).glob("flotilla-probe-*")) == before
+    monkeypatch.setattr(tempfile, "tempdir", str(outside))
+    assert probe(Level.LIMITS) is not None
+    assert list(outside.iterdir()) == before

@@ -1,5 +1,6 @@
 """What a project must do to come out as passed, and what does not help."""
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -212,11 +213,12 @@ async def test_nothing_is_run_below_the_minimum(monkeypatch):
         reachable.cache_clear()
 
 
-async def test_no_directory_is_left_behind():
-    parent = shelf().root.parent
-    before = set(parent.glob("flotilla-project-*"))
+async def test_no_directory_is_left_behind(monkeypatch, outside):
+    before = list(outside.iterdir())
+    await verdict_on({})  # the shelf and the level are found where they are; the next project is laid out elsewhere
+    monkeypatch.setattr(tempfile, "tempdir", str(outside))
     await verdict_on({**RED, "tests/conftest.py": b"import os\nos.makedirs('locked/inner')\nos.chmod('locked', 0)\n"})
-    assert set(parent.glob("flotilla-project-*")) == before
+    assert list(outside.iterdir()) == before
 
 
 def test_the_libraries_are_told_with_their_versions():

@@ -19,7 +19,7 @@ def report(*cases: str) -> bytes:
         os.mkfifo,
         lambda path: path.mkdir(),
         lambda path: os.truncate(os.open(path, os.O_CREAT | os.O_WRONLY), 9 << 20),
-        lambda path: path.hardlink_to(__file__),
+        lambda path: (path.with_name("other").touch(), path.hardlink_to(path.with_name("other"))),
         lambda path: None,
     ],
     ids=["link", "pipe", "folder", "too large", "hard link", "nothing"],

@@ -69,9 +69,9 @@ class Shelf:
     @property
     def linked_library(self) -> tuple[str, ...]:
         """Where the interpreter itself looks for libpython: for children that are started without LD_LIBRARY_PATH."""
-        if not sysconfig.get_config_var("Py_ENABLE_SHARED"):
-            return ()
-        return (str(Path(sysconfig.get_config_var("LIBDIR"), sysconfig.get_config_var("INSTSONAME"))),)
+        name = os.path.join(sysconfig.get_config_var("LIBDIR") or "", sysconfig.get_config_var("INSTSONAME") or "")  # noqa: PTH118
+        # os.path answers False where the folder may not be entered; bubblewrap would give up there
+        return (name,) if name.startswith("/") and os.path.isfile(name) else ()  # noqa: PTH113
 
     @property
     def hosts(self) -> Path:
