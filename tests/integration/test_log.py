@@ -10,8 +10,7 @@ from contracts.v1.tasks import TaskPerformed
 from workers.runtime import topology
 from workers.runtime.bus import connect
 from workers.runtime.embedded import EmbeddedNats
-from workers.runtime.errors import BusUnavailable
-from workers.runtime.publish import LogRefused
+from workers.runtime.errors import BusUnavailable, TooLarge
 
 TENANT = "acme"
 
@@ -141,7 +140,7 @@ async def test_a_full_log_refuses_new_facts_and_drops_none(ward):
 
 
 async def test_a_message_that_is_too_large_is_refused_at_once(ward):
-    with pytest.raises(LogRefused, match="payload"):
+    with pytest.raises(TooLarge, match="2000000 bytes"):
         await asyncio.wait_for(ward.publish("acme.r1.result.t1", b"x" * 2_000_000), 5)
 
 

@@ -48,7 +48,9 @@ class ObjectStoreArtifacts(Artifacts):
         except ObjectNotFoundError:
             raise ArtifactMissing(f"no artifact {digest} is stored") from None
         except (TimeoutError, NatsError) as error:
-            raise BusUnavailable(f"artifact {digest[:12]} could not be read: {error or 'no answer in time'}") from error
+            raise BusUnavailable(
+                f"artifact {digest[:12]} could not be read: {str(error) or 'no answer in time'}"
+            ) from error
         if sha256(content).hexdigest() != digest:
             raise ArtifactMissing(f"what is stored as artifact {digest} has another digest")
         self._cache.keep(digest, content)

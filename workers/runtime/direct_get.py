@@ -56,7 +56,7 @@ class DirectGets:
             await self._client.publish(self._subject, json.dumps(request).encode(), reply=f"{self._inbox}.{number}")
             return await question.answered
         except (TimeoutError, NatsError) as error:
-            raise BusUnavailable(f"the log could not be read: {error or 'no answer in time'}") from error
+            raise BusUnavailable(f"the log could not be read: {str(error) or 'no answer in time'}") from error
         finally:
             late.cancel()
             self._open.pop(number, None)
