@@ -118,7 +118,7 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def pytest_of(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
+def suite_of(folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
     return run(folder, "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:asyncio", *more)
 
 
@@ -129,7 +129,7 @@ def build() -> Callable[..., Project]:
 
 @pytest.fixture(scope="session")
 def tested() -> Callable[..., subprocess.CompletedProcess[str]]:
-    return pytest_of
+    return suite_of
 
 
 @pytest.fixture(scope="session")

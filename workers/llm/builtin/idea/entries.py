@@ -11,6 +11,7 @@ from workers.llm.builtin.wordset import wordset
 WITH = ("with", "having", "including", "which have", "that have", "who have", "each with", "each having",
         "described by", "and for each", "which has", "that has", "consisting of", "made of")  # fmt: skip
 LINKS = wordset("of for by to from in at between")
+COLLECTIVE = wordset("collection collections library inventory list records entries")
 OWNERS = wordset("their its his her")
 
 
@@ -40,6 +41,7 @@ def kind_entry(cursor: Cursor, draft: Draft) -> bool:
         cursor.place = place
         return False
     said = cursor.since(place)
+    cursor.one_of(COLLECTIVE)
     refuse_impossible(words, said)
     draft.name(words, said)
     if owned:
@@ -57,7 +59,7 @@ def fields_of(cursor: Cursor, draft: Draft, kind: Words, *, colon: bool = True) 
         found = items(inner, None)
         if not inner.done:
             raise Unreadable(f"I can't read «{inner.rest}» in the brackets behind «{' '.join(kind)}»", RECORDS_HINT)
-    elif (colon and cursor.mark(":")) or cursor.phrase(*WITH):
+    elif (colon and cursor.mark(":")) or (_each_with(cursor)) or cursor.phrase(*WITH):
         if clause_ahead(cursor):
             return True
         found = items(cursor, None, stop_at_kinds=True)
@@ -67,6 +69,15 @@ def fields_of(cursor: Cursor, draft: Draft, kind: Words, *, colon: bool = True) 
         draft.add(Has(kind, item))
     draft.in_list = True
     return bool(found)
+
+
+def _each_with(cursor: Cursor) -> bool:
+    """`paintings, each with a title`."""
+    place = cursor.place
+    if cursor.mark(",") and cursor.phrase("each with", "each having", "each of which has", "each one with"):
+        return True
+    cursor.place = place
+    return False
 
 
 def _references(cursor: Cursor, draft: Draft, kind: Words) -> None:

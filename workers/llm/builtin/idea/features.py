@@ -5,6 +5,7 @@ from workers.llm.builtin.idea.draft import Draft, noun
 from workers.llm.builtin.idea.inflection import is_plural
 from workers.llm.builtin.idea.lexicon import ACTIONS, DONE_ANYWAY, MODALS, PEOPLE, TITLE_NOISE
 from workers.llm.builtin.idea.statements import Listed, Words
+from workers.llm.builtin.idea.unreadable import Unreadable
 from workers.llm.builtin.wordset import wordset
 
 ACTORS = PEOPLE | {"it", "they", "service", "api", "app", "application", "system", "tool", "program"}
@@ -43,14 +44,26 @@ def wish(cursor: Cursor, draft: Draft) -> bool:
     kind = _object(cursor, draft)
     fields: list[Words] = []
     by = cursor.phrase(*BY)
-    if by:
+    if by == "of" and "page" in verbs and cursor.word().isdigit():
+        _page_size(cursor)
+    elif by:
         fields = field_names(cursor)
-    if (by and not fields) or not _finished(cursor):
+    if (by and not fields and "page" not in verbs) or not _finished(cursor):
         cursor.place = place
         return False
     cursor.phrase("in pages", "page by page", "with pages", "with paging", "with pagination", "as pages")
     draft.add(Listed(kind or (draft.current or None), tuple(fields), cursor.since(place)))
     return True
+
+
+def _page_size(cursor: Cursor) -> None:
+    """Pages have 20 records unless a client asks for another number."""
+    size = cursor.take().word
+    if size != "20":
+        raise Unreadable(
+            f"«pages of {size}» is not what I can do: pages have 20 records",
+            "Clients can ask for 1 to 100 records a page with ?page_size=.",
+        )
 
 
 def listed_passively(cursor: Cursor, draft: Draft, kind: Words) -> bool:
@@ -74,7 +87,7 @@ def done_anyway(cursor: Cursor) -> bool:
     found = False
     while cursor.word() in SMALL | DONE_ANYWAY | TITLE_NOISE:
         found = cursor.take().word in DONE_ANYWAY or found
-    if found and (cursor.done or cursor.peek().mark == ","):
+    if found and (cursor.done or cursor.peek().mark in (",", ":")):
         return True
     cursor.place = place
     return bool(cursor.phrase(*POLITE))

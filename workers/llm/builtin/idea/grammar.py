@@ -132,9 +132,12 @@ def _about_subject(cursor: Cursor, draft: Draft) -> bool:
     start = cursor.place
     single = cursor.word() in EACH | {"a", "an"}
     cursor.determiner()
-    subject = draft.current if cursor.word() in PRONOUNS and draft.current else ()
-    if subject:
+    subject: Words = ()
+    if cursor.word() in PRONOUNS and draft.current:
+        subject = draft.current
         cursor.take()
+    elif cursor.place == start and cursor.word() in HAVING | BEING | {"belong", "belongs"}:
+        subject = draft.current
     subject = subject or noun(cursor, draft)
     if not subject or len(subject) > LONGEST_KIND:
         return False
@@ -164,7 +167,7 @@ def _predicate(cursor: Cursor, draft: Draft, subject: Words, single: bool, start
         return _is(cursor, draft, subject, place, required, start)
     if verb in ("defaults", "default"):
         return _ruled(cursor, draft, None, subject, start)
-    return bool(verb) and _does(cursor, draft, subject, single, start)
+    return bool(verb) and _does(cursor, draft, subject, single, required, start)
 
 
 def _has(cursor: Cursor, draft: Draft, subject: Words, single: bool, required: bool | None) -> bool:
@@ -200,6 +203,7 @@ def _belongs(cursor: Cursor, draft: Draft, child: Words, required: bool | None, 
         cursor.phrase("to")
     if not draft.knows(child):
         draft.name(child, " ".join(child))
+    draft.current = child
     return True
 
 
@@ -222,12 +226,13 @@ def _is(cursor: Cursor, draft: Draft, subject: Words, place: int, required: bool
             many = quantity == "many"
             needed = None if many else required is not False
             draft.add(Belongs(subject, parent, cursor.since(start), many, needed))
+            draft.current = subject
             return True
     cursor.place = place
     return _ruled(cursor, draft, None, subject, start)
 
 
-def _does(cursor: Cursor, draft: Draft, subject: Words, single: bool, start: int) -> bool:
+def _does(cursor: Cursor, draft: Draft, subject: Words, single: bool, required: bool | None, start: int) -> bool:
     """`a member can borrow many books`, `authors write books`: some verb between two kinds."""
     verb = cursor.take().word
     cursor.phrase("place", "part")
@@ -248,7 +253,7 @@ def _does(cursor: Cursor, draft: Draft, subject: Words, single: bool, start: int
     if quantity == "many" or is_plural(other[-1]):
         draft.add(Holds(subject, other, said, verb, single))
     else:
-        draft.add(Belongs(subject, other, said, many=False, required=None if not determined else False))
+        draft.add(Belongs(subject, other, said, many=False, required=determined and required is not False))
     return True
 
 

@@ -31,7 +31,7 @@ def introduction(cursor: Cursor, draft: Draft) -> bool:
     while cursor.one_of(LEAD):
         lead = True
     if tracked(cursor):
-        return kind_list(cursor, draft)
+        return _place(cursor, draft) or kind_list(cursor, draft)
     before = cursor.place
     cursor.determiner()
     title = _title(cursor)
@@ -39,7 +39,7 @@ def introduction(cursor: Cursor, draft: Draft) -> bool:
     opens = (
         cursor.done or cursor.peek().mark in (":", ",", "(") or cursor.word() in TITLE_STOPS - MODALS - {"has", "have"}
     )
-    if not service or not (lead or (len(title) > 1 and opens)):
+    if not service or not (lead or ((len(title) > 1 or cursor.word() == "of") and opens)):
         if lead and title:
             return _tracked_after_all(cursor, draft, title, cursor.since(before))
         cursor.place = start
@@ -93,8 +93,21 @@ def _names_kinds(cursor: Cursor, draft: Draft) -> bool:
     """`that tracks books`, `with books`, `of books`."""
     if cursor.one_of({"that", "which", "to", "where", "so"}):
         _permission(cursor)
-        return tracked(cursor) and kind_list(cursor, draft)
+        return tracked(cursor) and (_place(cursor, draft) or kind_list(cursor, draft))
     return bool(cursor.one_of({"with", "of", "about"})) and kind_list(cursor, draft)
+
+
+def _place(cursor: Cursor, draft: Draft) -> bool:
+    """`(to manage) a vet clinic.` says where records are kept, not of what."""
+    start = cursor.place
+    if cursor.one_of({"a", "an", "the", "my", "our"}):
+        words = noun(cursor, draft)
+        if words and cursor.done and not draft.knows(words) and not is_plural(words[-1]):
+            refuse_impossible(words, cursor.since(start))
+            draft.audience = f"for {cursor.since(start)}"
+            return True
+    cursor.place = start
+    return False
 
 
 def _permission(cursor: Cursor) -> None:

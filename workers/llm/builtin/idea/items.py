@@ -225,6 +225,8 @@ def _whether(cursor: Cursor, place: int) -> Item:
     while cursor.word() and cursor.word() not in ("and", "or", "yet", "with"):
         words.append(cursor.take().word)
     cursor.phrase("yet", "or not")
+    while len(words) > 1 and words[-1] in ("it", "them", "yet", "already"):
+        words.pop()
     if not words or len(words) > LONGEST_NAME:
         raise Unreadable(f"I can't read «{cursor.since(place)}»", RECORDS_HINT)
     refuse_impossible(tuple(words), cursor.since(place))

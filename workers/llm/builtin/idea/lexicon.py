@@ -77,7 +77,8 @@ TRACKING = wordset(
 SOFTWARE = wordset(
     "service app application api system tool backend back-end database tracker program software manager organiser "
     "organizer box log register registry directory catalogue catalog inventory planner diary journal server "
-    "microservice webservice package project list book archive index repository"
+    "library collection crm shop blog cookbook calendar wiki bookshelf microservice webservice package project "
+    "list book archive index repository"
 )
 # Of these, what is left of a title when they are taken off names the subject.
 PLAIN_SOFTWARE = wordset(
@@ -132,7 +133,7 @@ IMPOSSIBLE: dict[str, str] = {
         _FILES: "upload uploads uploading pdf pdfs csv excel spreadsheet export exports exporting import imports "
                 "importing backup backups",
         _MATHS: "calculate calculates calculating compute computes sum sums average averages statistics analytics "
-                "predict predicts prediction recommend recommends recommendations forecast ai ml "
+                "predict predicts prediction recommend recommends recommendations forecast ai "
                 "machine-learning chart charts graph graphs reporting",
         _STACK: "postgres postgresql mysql mongodb redis kafka django flask fastapi rails java rust golang "
                 "node.js kubernetes docker aws azure graphql grpc php kotlin swift",

@@ -13,7 +13,7 @@ from workers.llm.builtin.idea.entries import kind_entry
 from workers.llm.builtin.idea.grammar import statement
 from workers.llm.builtin.idea.inflection import identifier, singular
 from workers.llm.builtin.idea.introduction import introduction, subject_of
-from workers.llm.builtin.idea.lexicon import IMPOSSIBLE, PLAIN_SOFTWARE, SOFTWARE, TITLE_NOISE, TRACKED
+from workers.llm.builtin.idea.lexicon import DETERMINERS, IMPOSSIBLE, PLAIN_SOFTWARE, SOFTWARE, TRACKED
 from workers.llm.builtin.idea.resolve import KindDraft, Resolved, resolve
 from workers.llm.builtin.idea.typing import field_specs
 from workers.llm.builtin.idea.unreadable import RECORDS_HINT, Unreadable
@@ -29,6 +29,9 @@ FOREIGN = wordset(
     "der die das und ein eine mit für ich möchte von den dem ist le la les des une avec pour je un et el los las una "
     "con para quiero y que il lo gli di che het een van met voor ik de uma um com o os"
 )
+JOINING = wordset("with for using from to")
+ACRONYMS = {"crm": "CRM", "api": "API"}
+SHELVES = wordset("log list catalogue catalog register registry box collection directory database archive index")
 RESERVED_PACKAGES = wordset("test tests samples conftest src pytest coverage pip mypy ruff setuptools hatchling")
 
 
@@ -78,6 +81,7 @@ def _refuse_unfit(idea: str) -> None:
 
 def _clause(clause: Clause, draft: Draft) -> None:
     cursor = Cursor(clause.tokens)
+    _refuse_impossible(clause.tokens)
     draft.in_list = False
     if not draft.title and introduction(cursor, draft):
         pass
@@ -94,22 +98,32 @@ def _clause(clause: Clause, draft: Draft) -> None:
 
 
 def _leftover(cursor: Cursor) -> Unreadable:
-    tokens = cursor.tokens[cursor.place :]
+    rest = _short(cursor.rest)
+    return Unreadable(f"I can't read «{rest}» as a kind of record, a field, a relation or a listing", RECORDS_HINT)
+
+
+def _refuse_impossible(tokens: tuple[Token, ...]) -> None:
+    """Refuse words for things that can't be done; inside of brackets they may be choices."""
+    depth = 0
     for place, token in enumerate(tokens):
-        if token.word in IMPOSSIBLE:
+        depth += (token.mark == "(") - (token.mark == ")")
+        if not depth and token.word in IMPOSSIBLE:
             part = said(_part_around(tokens, place))
-            return Unreadable(f"«{part}» is not record-keeping: I can't do «{token.text}»", IMPOSSIBLE[token.word])
-    rest, instead = _short(cursor.rest), RECORDS_HINT
-    return Unreadable(f"I can't read «{rest}» as a kind of record, a field, a relation or a listing", instead)
+            raise Unreadable(f"«{part}» is not record-keeping: I can't do «{token.text}»", IMPOSSIBLE[token.word])
 
 
 def _part_around(tokens: tuple[Token, ...], place: int) -> tuple[Token, ...]:
-    """The tokens around a place, up to commas and the words that begin another part."""
+    """The tokens around a place: `payments with Stripe`, `a React front end`, `sends e-mails every night`."""
     start, end = place, place + 1
-    while start and not _parts(tokens[start - 1]):
-        start -= 1
     while end < len(tokens) and not _parts(tokens[end]):
         end += 1
+    while start and not _parts(tokens[start - 1]):
+        more = any(
+            token.word not in DETERMINERS | JOINING for token in (*tokens[start:place], *tokens[place + 1 : end])
+        )
+        if more and tokens[start - 1].word in JOINING:
+            break
+        start -= 1
     return tokens[start:end]
 
 
@@ -156,10 +170,21 @@ def _searched(fields: tuple[FieldSpec, ...]) -> tuple[str, ...]:
 def _names(draft: Draft, resolved: Resolved) -> tuple[str, str]:
     """The title, and a name for the package that hides no module of Python."""
     words = subject_of(draft.title)
+    if draft.audience and all(word in PLAIN_SOFTWARE for word in words):
+        words = tuple(word for word in draft.audience.lower().split()[1:] if word not in DETERMINERS)
+    first = next(iter(resolved.kinds.values()))
+    if len(words) == 1 and words[0] in SHELVES:
+        words = (*first.name.split("_"), words[0])
     plurals = [kind.plural.replace("_", " ") for kind in resolved.kinds.values()]
-    title = " ".join(words) if any(word not in PLAIN_SOFTWARE for word in words) else " and ".join(plurals[:2])
-    own = [word for word in words if word not in PLAIN_SOFTWARE | TITLE_NOISE]
-    package = identifier(own)[:30].strip("_") or next(iter(resolved.kinds.values())).plural[:30].strip("_")
+    title = (
+        " ".join(ACRONYMS.get(word, word) for word in words)
+        if any(word not in PLAIN_SOFTWARE for word in words)
+        else " and ".join(plurals[:2])
+    )
+    own = list(words)
+    while own and own[-1] in PLAIN_SOFTWARE:
+        own.pop()
+    package = identifier(own)[:30].strip("_") or first.plural[:30].strip("_")
     if package in sys.stdlib_module_names or keyword.iskeyword(package) or package in RESERVED_PACKAGES:
         package = f"{package}_service"
     return (title[:1].upper() + title[1:])[:120], package

@@ -16,14 +16,14 @@ YES, NO = ("yes", "true", "on", "y", "1"), ("no", "false", "off", "n", "0")
 
 
 def field_specs(kind: KindDraft, resolved: Resolved) -> tuple[FieldSpec, ...]:
-    """The fields of a kind. One without any gets a name, or, if it only refers to others, a note."""
+    """The fields of a kind. One without any gets a name, or, if it only brings others together, a note."""
     if len(kind.fields) > MOST_FIELDS:
         raise Unreadable(f"{kind.name} has {len(kind.fields)} fields; I can do up to {MOST_FIELDS}")
     specs = tuple(_spec(kind, name, words, said, resolved) for name, (words, said) in kind.fields.items())
     if specs:
         return specs
     label = kind.name.replace("_", " ")
-    if any(not relation.many for relation in kind.relations.values()):
+    if sum(not relation.many for relation in kind.relations.values()) > 1:
         resolved.assumptions.append(f"no fields were named for {label}, so it has an optional note")
         return (FieldSpec(name="note", type="text"),)
     resolved.assumptions.append(f"no fields were named for {label}, so it has a required name")
