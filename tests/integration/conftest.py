@@ -67,6 +67,11 @@ class Ward:
         """Streams, buckets and the consumers of these roles."""
         return await topology.provision(self.bus.js, self.settings, roles)
 
+    async def set_log_limit(self, log_max_bytes: int) -> None:
+        """Let the log hold so many bytes."""
+        changed = self.settings.model_copy(update={"log_max_bytes": log_max_bytes})
+        await topology.provision(self.bus.js, changed, [])
+
     async def start(self, service: Service, **changed: Any) -> WorkerApp:
         """Start a service with its own connection; `changed` replaces settings."""
         app = WorkerApp(service, self.settings.model_copy(update=changed))
@@ -79,10 +84,10 @@ class Ward:
         service = role_service(Role(name, "is tested", (Job(PerformTask, handle),)), self.settings)
         return await self.start(service, **changed)
 
-    async def orchestrator(self, roles: Sequence[str] = (), **limits: Any) -> WorkerApp:
+    async def orchestrator(self, roles: Sequence[str] = (), delivery_limit: int = 20, **limits: Any) -> WorkerApp:
         """Start an orchestrator that knows these roles."""
         briefs = tuple(RoleBrief(name=name, purpose="is tested") for name in roles)
-        return await self.start(Orchestrator(Policy(roles=briefs, **limits)))
+        return await self.start(Orchestrator(Policy(roles=briefs, **limits)), delivery_limit=delivery_limit)
 
     async def timekeeper(self) -> WorkerApp:
         """Start the timekeeper."""

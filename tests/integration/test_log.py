@@ -7,7 +7,8 @@ import pytest
 
 from contracts.v1.runs import CancelRequested, RunClosed, RunRequested
 from contracts.v1.tasks import TaskPerformed
-from workers.runtime import topology
+from workers.runtime import bus as bus_module
+from workers.runtime import publish, topology
 from workers.runtime.bus import connect
 from workers.runtime.embedded import EmbeddedNats
 from workers.runtime.errors import BusUnavailable, TooLarge
@@ -144,11 +145,16 @@ async def test_a_message_that_is_too_large_is_refused_at_once(ward):
         await asyncio.wait_for(ward.publish("acme.r1.result.t1", b"x" * 2_000_000), 5)
 
 
-async def test_a_publish_outlives_the_crash_and_restart_of_the_broker(ward):
+async def test_a_publish_outlives_the_crash_and_restart_of_the_broker(ward, monkeypatch):
+    monkeypatch.setattr(publish, "ACK_TIMEOUT_S", 1.0)
     await ward.say(fact("r1", 0))
     ward.server.kill()
     saying = asyncio.create_task(ward.bus.log.say(fact("r1", 1)))
-    await asyncio.sleep(1.2)
+
+    async def noticed():
+        return not ward.bus.nc.is_connected
+
+    await ward.until(noticed, "the client notices")
     assert not saying.done()
     await ward.server.start()
     await asyncio.wait_for(saying, 15)
@@ -172,7 +178,8 @@ async def test_a_publish_whose_acknowledgement_was_lost_shows_as_already_said(wa
     assert await ward.names("r1") == ["result.t1"]
 
 
-async def test_a_follower_goes_on_after_the_crash_and_restart_of_the_broker(ward):
+async def test_a_follower_goes_on_after_the_crash_and_restart_of_the_broker(ward, monkeypatch):
+    monkeypatch.setattr(bus_module, "FOLLOW_HEARTBEAT_S", 0.25)
     await ward.say(fact("r1", 0))
     seen = asyncio.Queue()
 

@@ -80,7 +80,7 @@ async def test_an_attempt_that_is_over_is_recorded_and_acked(ward):
 
 
 async def test_a_model_that_is_away_is_asked_again_beyond_the_delivery_limit(ward, monkeypatch):
-    monkeypatch.setattr(errors, "LONGEST_DELAY_S", 0.05)
+    monkeypatch.setattr(errors, "LONGEST_DELAY_S", 0.01)
     handle = Failing(*[ModelUnavailable("busy")] * 6, None)
     await handed(ward, handle, delivery_limit=3)
     await ward.fact("r1", "result.t")
@@ -151,6 +151,58 @@ async def test_a_task_whose_result_is_there_is_acked_without_calling_the_role_ag
     await ward.settled("step")
     assert handle.called == 0
     assert await ward.names("r1") == ["task.step.t.1", "result.t"]
+
+
+async def test_an_attempt_whose_failure_is_there_is_acked_without_calling_the_role_again(ward, attempts):
+    await ward.provision("step")
+    stuck = attempts(lambda _: asyncio.Event().wait())
+    first = await ward.role("step", stuck)
+    await ward.say(ward.task("step", "r1"))
+    await asyncio.wait_for(stuck.begins.wait(), 5)
+    failure = TaskFailed(
+        tenant=TENANT, run="r1", role="step", task="t", attempt=1, error="deadline", retry=True, reason="too late"
+    )
+    await ward.say(failure)
+    await ward.crash(first)
+    handle = Failing(None)
+    await ward.role("step", handle)
+    await ward.settled("step")
+    assert handle.called == 0
+    assert await ward.names("r1") == ["task.step.t.1", "failure.t.1"]
+
+
+async def test_a_fact_that_the_orchestrator_can_not_handle_ends_its_run_and_is_buried(ward):
+    await ward.provision("step")
+    app = await ward.orchestrator(["step"], delivery_limit=2)
+
+    async def broken(delivery):
+        raise KeyError("a defect")
+
+    app.service.work = broken
+    await ward.say(ward.request("r1", "step"))
+    end = await ward.closed("r1")
+    assert (end.status, end.evidence_at) == ("failed", "run.requested")
+    assert "could not handle run.requested: KeyError" in end.reason
+    assert len(await ward.letters(1)) == 1
+
+
+async def test_a_full_log_loses_no_fact_and_runs_go_on_when_there_is_room(ward):
+    await ward.provision("step")
+    for n in range(20):
+        await ward.say(TaskPerformed(tenant="other", run="filler", task=f"t{n}", output="x" * 10_000))
+    used = (await ward.bus.js.stream_info("LOG")).state.bytes
+    await ward.say(ward.request("r1", "step", "step"))
+    await ward.set_log_limit(used + 400)
+    app = await ward.orchestrator(["step"], delivery_limit=1)
+    await ward.role("step")
+
+    async def given_back():
+        return app.service._settled["nak"]._value.get()
+
+    await ward.until(given_back, "the orchestrator gives the request back")
+    await ward.set_log_limit(10 * used)
+    assert (await ward.closed("r1")).status == "completed"
+    assert await ward.letters() == []
 
 
 async def test_a_result_that_comes_second_is_no_news_and_its_task_is_acked(ward, attempts):

@@ -89,6 +89,18 @@ class Orchestrator(Service):
         await self._carry_out(cached)
         return verdict
 
+    async def failed(self, delivery: Delivery, verdict: Verdict, error: Exception) -> None:
+        """End a run of which a fact had to be given up, so that nobody waits for it in vain."""
+        if verdict.settle != "term":
+            return
+        address = subjects.parse(delivery.subject, self.env.settings.prefix)
+        reason = f"the orchestrator could not handle {address.name}: {type(error).__name__}: {error}"[:20_000]
+        end = RunClosed(
+            tenant=address.tenant, run=address.run, status="failed", reason=reason, evidence_at=address.name
+        )
+        if (await self.env.bus.log.say(end)).news:
+            self._count_closed(end)
+
     def _cached(self, address: subjects.Address) -> _Cached:
         key = (address.tenant, address.run)
         found = self._runs.get(key)

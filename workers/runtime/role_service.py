@@ -24,6 +24,13 @@ from workers.runtime.topology import live_subject
 ANNOUNCE_AFTER_S = 0.2
 
 
+POISON_LIMIT_FACTOR = 3
+"""A task that was handed over this many times the delivery limit may kill its worker before any verdict.
+
+Roles alone give up on that: their task gets another attempt. A fact that the orchestrator gave up ends its run.
+"""
+
+
 class RoleService(Service):
     """Takes one role's tasks, one lease each, and says what came of them."""
 
@@ -46,6 +53,8 @@ class RoleService(Service):
         may_be_over = again or self.env.endings.may_concern(task.tenant, task.run, delivery.sequence)
         if may_be_over and await self._is_settled(task, again):
             return ACK
+        if delivery.number > settings.delivery_limit * POISON_LIMIT_FACTOR:
+            raise RuntimeError(f"handed over {delivery.number} times without an end; it may kill its worker")
         tools = self._tools(task, again)
         announcing = asyncio.get_running_loop().call_later(ANNOUNCE_AFTER_S, self._announce, task)
         try:
@@ -72,7 +81,9 @@ class RoleService(Service):
         if not again:
             return False
         result = Address(task.tenant, task.run, "result", (task.task,))
-        return await self.env.bus.log.find(result.subject(self.env.settings.prefix)) is not None
+        failure = Address(task.tenant, task.run, "failure", (task.task, str(task.attempt)))
+        ends = [self.env.bus.log.find(end.subject(self.env.settings.prefix)) for end in (result, failure)]
+        return any(await asyncio.gather(*ends))
 
     def _announce(self, task: Task) -> None:
         """Say on core NATS who works on a task that takes a while; nobody has to listen."""

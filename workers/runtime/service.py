@@ -16,8 +16,6 @@ from workers.runtime.settings import Settings
 from workers.runtime.telemetry import Metrics, logger
 
 ACK = Verdict("ack")
-POISON_LIMIT_FACTOR = 3
-"""A message that was handed over this many times the delivery limit kills its worker before any verdict."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +74,6 @@ class Service(ABC):
     async def _guarded(self, delivery: Delivery) -> Verdict:
         limit = self.env.settings.delivery_limit
         try:
-            if delivery.number > limit * POISON_LIMIT_FACTOR:
-                raise RuntimeError(f"handed over {delivery.number} times without a verdict; it may kill its worker")
             return await self.work(delivery)
         except Exception as error:
             verdict = verdict_on(error, delivery.number, limit)
