@@ -107,6 +107,13 @@ class TestWork:
         assert desk("work", "architect").exit_code == 0
         assert desk.fleet.ran == []
 
+    def test_it_ends_with_the_fleet_it_belongs_to(self, desk):
+        desk.alive = {4711}
+        desk.with_outside(retry_s=0.01)
+        desk.fleet.when_up = desk.alive.clear
+        assert desk("work", "architect", "--parent", "4711").exit_code == 0
+        assert desk.fleet.ran == [("nats://127.0.0.1:4222", ("architect",), False)]
+
     def test_an_unknown_name_is_refused(self, desk):
         assert desk("work", "poet").exit_code == 2
 

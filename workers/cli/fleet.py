@@ -22,6 +22,8 @@ from workers.runtime.settings import Settings
 
 Name = Annotated[str, typer.Argument(help="The worker's name; `flotilla roles` lists them.", metavar="NAME")]
 
+Parent = Annotated[int, typer.Option("--parent", metavar="PID", help="Stop as well when this process is gone.")]
+
 
 def up(
     context: typer.Context, processes: Processes = False, nats: Nats = "", data: Data = None, workers: Workers = ""
@@ -82,21 +84,43 @@ async def _until_stopped(fleet: "asyncio.Task[None]", signals: Signals) -> None:
     fleet.add_done_callback(lambda _: again.cancel())
 
 
-def work(context: typer.Context, name: Name, nats: Nats = "") -> None:
+def work(context: typer.Context, name: Name, nats: Nats = "", parent: Parent = 0) -> None:
     """Run one worker in this process until it is told to stop; it waits for its broker as long as it takes."""
-    go(_work(outside_of(context), name, nats))
+    go(_work(outside_of(context), name, nats, parent))
 
 
-async def _work(outside: Outside, name: str, nats: str) -> None:
+async def _work(outside: Outside, name: str, nats: str, parent: int) -> None:
     names = checked_workers(name, outside.fleet.names)
     settings = outside.settings()
     broker = some_broker(nats, settings, read_up(outside.state_dir, outside.alive))
     note(f"worker {name}, broker {broker}")
     settings = settings.model_copy(update={"nats_url": broker.url})
-    with outside.signals() as signals:
+    with outside.signals() as terminal:
+        signals = _WithParent(terminal, outside, parent) if parent else terminal
         if await _reached(outside, broker, signals):
             async with running_fleet(outside, settings, names) as fleet:
                 await _until_stopped(fleet, signals)
+
+
+class _WithParent:
+    """Signals to which the end of another process is one more: workers must not outlive the fleet they belong to."""
+
+    def __init__(self, signals: Signals, outside: Outside, parent: int) -> None:
+        self._signals, self._outside, self._parent = signals, outside, parent
+
+    async def next(self) -> bool:
+        """Wait for the next interrupt, or for the end of the parent."""
+        interrupt = asyncio.create_task(self._signals.next())
+        try:
+            while not interrupt.done() and self._outside.alive(self._parent):
+                await asyncio.wait({interrupt}, timeout=self._outside.retry_s)
+            return interrupt.done() and interrupt.result()
+        finally:
+            interrupt.cancel()
+
+    async def ask(self, question: str) -> str:
+        """Workers ask nothing."""
+        return await self._signals.ask(question)
 
 
 async def _reached(outside: Outside, broker: Broker, signals: Signals) -> bool:

@@ -136,7 +136,7 @@ class Following:
 
     async def _cancel(self) -> None:
         wish = CancelRequested(
-            tenant=self._tenant, run=self._run, reason="cancelled by Ctrl-C", requested_by="flotilla"
+            tenant=self._tenant, run=self._run, reason="interrupted by whoever watched it", requested_by="flotilla"
         )
         await self._log.say(wish)
 

@@ -107,8 +107,9 @@ def _judged(fact: Outcome) -> str:
         case ProjectVerified():
             return evidence_line(fact.evidence)
         case ProjectReviewed():
-            blocking = sum(finding.severity == "blocking" for finding in fact.findings)
-            return f"{count(len(fact.findings), 'finding')}, {blocking} blocking"
+            blocking = [finding.message for finding in fact.findings if finding.severity == "blocking"]
+            first = f": {blocking[0]}" if blocking else ""
+            return f"{count(len(fact.findings), 'finding')}, {len(blocking)} blocking{first}"
         case ProjectPacked():
             return f"capsule {fact.capsule[:12]}, {fact.size:,} bytes"
         case _:
