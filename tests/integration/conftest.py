@@ -63,14 +63,13 @@ class Ward:
     until = staticmethod(until)
     performed = staticmethod(performed)
 
-    async def provision(self, *roles: str) -> tuple[str, ...]:
-        """Streams, buckets and the consumers of these roles."""
-        return await topology.provision(self.bus.js, self.settings, roles)
+    async def provision(self, *roles: str, **changed: Any) -> tuple[str, ...]:
+        """Streams, buckets and the consumers of these roles; `changed` replaces settings."""
+        return await topology.provision(self.bus.js, self.settings.model_copy(update=changed), roles)
 
     async def set_log_limit(self, log_max_bytes: int) -> None:
         """Let the log hold so many bytes."""
-        changed = self.settings.model_copy(update={"log_max_bytes": log_max_bytes})
-        await topology.provision(self.bus.js, changed, [])
+        await self.provision(log_max_bytes=log_max_bytes)
 
     async def start(self, service: Service, **changed: Any) -> WorkerApp:
         """Start a service with its own connection; `changed` replaces settings."""

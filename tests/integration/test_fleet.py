@@ -120,6 +120,36 @@ async def test_faststreams_command_starts_a_worker_and_ends_it_on_sigterm(ward):
     assert "Traceback" not in said.decode()
 
 
+async def test_a_worker_that_finds_no_broker_waits_for_it(ward):
+    ward.server.kill()
+    process = await faststream(ward, "workers.timekeeper.worker:app")
+    try:
+        await asyncio.sleep(1.5)
+        assert process.returncode is None
+        await ward.server.start()
+
+        async def listening():
+            return (await ward.bus.js.consumer_info("TIMERS", "timekeeper")).num_waiting
+
+        await ward.until(listening, "the worker pulls")
+    finally:
+        process.kill()
+        await process.communicate()
+
+
+async def test_a_worker_that_waits_for_its_broker_ends_on_sigterm(ward):
+    ward.server.kill()
+    process = await faststream(ward, "workers.timekeeper.worker:app")
+    try:
+        await asyncio.sleep(1.5)
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.communicate(), 10)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await ward.server.start()
+
+
 async def test_faststreams_command_ends_with_the_advice_when_nothing_is_provisioned(ward):
     await ward.bus.js.delete_consumer("TIMERS", "timekeeper")
     process = await faststream(ward, "workers.timekeeper.worker:app")

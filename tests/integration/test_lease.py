@@ -130,6 +130,20 @@ async def test_a_worker_that_stops_gives_back_at_once_what_it_can_not_finish(war
     assert stuck.cancelled.total() == 1
 
 
+async def test_a_worker_that_stops_under_load_leaves_nothing_to_wait_for_its_lease(ward, attempts):
+    await ward.provision("step", lease_s=30.0)
+    work = attempts(sleeping(0.005))
+    one = await ward.role("step", work, concurrency=16)
+    await ward.role("step", work, concurrency=16)
+    for n in range(400):
+        await ward.say(ward.task("step", f"r{n}"))
+        if n == 300:
+            stopping = asyncio.create_task(ward.stop(one))
+    await stopping
+    await ward.settled("step", patience_s=5.0)
+    assert set(work.begun.values()) == {1}
+
+
 async def test_a_cancel_stops_the_work_on_its_run_at_once_and_on_no_other(ward, attempts):
     await ward.provision("step")
     stuck = attempts(for_ever)

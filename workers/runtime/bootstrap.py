@@ -15,6 +15,7 @@ from faststream import AckPolicy, FastStream
 from faststream.message import StreamMessage
 from faststream.nats import NatsBroker
 from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
 from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
@@ -38,6 +39,7 @@ PENDING_BYTES = 1024**3
 """What may wait in memory between connection and lease; the room of a worker is what bounds it in truth."""
 
 WATCH_EVERY_S = 10.0
+WITHDRAW_PATIENCE_S = 2.0
 
 
 class NotProvisioned(RuntimeError):
@@ -182,14 +184,22 @@ class WorkerApp:
         self.ready.clear()
         for task in self._watching:
             task.cancel()
-        self.puller.stop()
-        await self.subscriber.stop()
+        await self._withdraw()
         await self.leases.drain(self.settings.drain_s)
         if self._health is not None:
             await self._health.stop()
         if self._bus is not None:
             with contextlib.suppress(NatsError, TimeoutError):
                 await self._bus.nc.flush(2)
+
+    async def _withdraw(self) -> None:
+        """End the open wishes, and still take what was sent by then: it would have to wait for its lease to run out."""
+        self.puller.stop()
+        subscription, self.subscriber.subscription = self.subscriber.subscription, None
+        if isinstance(subscription, Subscription):
+            with contextlib.suppress(NatsError, TimeoutError):
+                await asyncio.wait_for(subscription.drain(), WITHDRAW_PATIENCE_S)  # type: ignore[no-untyped-call]
+        await self.subscriber.stop()
 
 
 async def _unparsed(msg: Any) -> StreamMessage[Any]:
