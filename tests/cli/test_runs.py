@@ -140,7 +140,7 @@ class TestRun:
         assert result.exit_code == 0, result.output
         assert (tmp_path / "out" / "books" / "app.py").read_text() == "print('books')\n"
         assert "2 files in" in result.stdout
-        assert "python -m books" in result.stdout
+        assert f"as {tmp_path / 'out' / 'README.md'} says" in result.stdout
 
     def test_the_request_carries_idea_tenant_run_and_model(self, desk):
         stories = []

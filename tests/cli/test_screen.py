@@ -10,7 +10,8 @@ from rich.console import Console
 from contracts.v1.ballots import BallotOpened, Option, VoteCast
 from workers.cli.ending import Hints, silence
 from workers.cli.entries import read
-from workers.cli.screen import Screen, Size, fitted, hanging, picture
+from workers.cli.picture import Size, fitted, picture
+from workers.cli.screen import Screen, hanging
 from workers.cli.taskview import TaskView
 from workers.cli.view import view_of
 
@@ -62,6 +63,14 @@ def test_roles_appear_where_there_is_room(drawn, story):
 def test_what_a_join_waits_for_is_said_where_there_is_room(drawn, story):
     waiting = drawn([story.request(), *story.planning()], 120)
     assert "waiting" in waiting
+
+
+def test_a_model_that_all_tasks_share_is_named_once(drawn, story):
+    assert drawn(story.whole(), 120).count("builtin") == 1
+    other = story.call("tests", n=2).model_copy(update={"target": "openai:big"})
+    text = drawn([*story.whole()[:-1], other], 120)
+    assert "openai:big" in text
+    assert text.count("builtin") > 1
 
 
 def test_votes_are_shown_with_how_many_are_out(drawn, story):

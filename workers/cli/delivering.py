@@ -19,6 +19,8 @@ from workers.packager.opening import open_capsule
 from workers.packager.unpack import TargetTaken, unpack, verify
 from workers.runtime.ports import ArtifactMissing
 
+README = "README.md"
+
 
 async def deliver(session: Session, run: str, view: RunView, out: Path, trusted: Collection[str] = ()) -> list[str]:
     """Unpack the run's capsule into `out` and say so; complains, and writes nothing, when it does not verify."""
@@ -37,7 +39,9 @@ async def deliver(session: Session, run: str, view: RunView, out: Path, trusted:
     except (TargetTaken, OSError) as error:
         raise Complaint(f"run {run} could not be written to {out}: {error}") from None
     lines = [f"  project   {count(len(manifest.files), 'file')} in {out}, verified, signed by {capsule.public_key}"]
-    if manifest.start:
+    if any(file.path == README for file in manifest.files):
+        lines.append(f"  start it  as {out / README} says")
+    elif manifest.start:
         lines.append(f"  start it  cd {shlex.quote(str(out))} && {plain(shlex.join(manifest.start))}")
     return lines
 
