@@ -5,7 +5,7 @@ const run = `flotilla.default.js-${Date.now()}`;
 const facts = nc.subscribe(`${run}.>`);
 nc.publish(`${run}.run.requested`, JSON.stringify({ kind: "run_requested", version: 1, idea: process.argv[2] }));
 for await (const fact of facts) {
-  console.log(fact.subject, fact.json().kind);
-  if (fact.subject === `${run}.run.closed`) break;
+  const { kind, status = "", reason = "" } = fact.json();
+  console.log(fact.subject, kind, status, reason);
+  if (kind === "run_closed") await nc.close();
 }
-await nc.close();
