@@ -136,7 +136,7 @@ def _about_subject(cursor: Cursor, draft: Draft) -> bool:
     if cursor.word() in PRONOUNS and draft.current:
         subject = draft.current
         cursor.take()
-    elif cursor.place == start and cursor.word() in HAVING | BEING | {"belong", "belongs"}:
+    elif cursor.place == start and cursor.word() in HAVING | BEING | MODALS | {"belong", "belongs"}:
         subject = draft.current
     subject = subject or noun(cursor, draft)
     if not subject or len(subject) > LONGEST_KIND:

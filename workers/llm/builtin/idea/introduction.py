@@ -30,9 +30,10 @@ def introduction(cursor: Cursor, draft: Draft) -> bool:
     lead = False
     while cursor.one_of(LEAD):
         lead = True
-    if tracked(cursor):
-        return _place(cursor, draft) or kind_list(cursor, draft)
     before = cursor.place
+    if tracked(cursor) and (_place(cursor, draft) or kind_list(cursor, draft)):
+        return True
+    cursor.place = before
     cursor.determiner()
     title = _title(cursor)
     service = any(word in SOFTWARE for word in title)

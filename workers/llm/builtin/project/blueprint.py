@@ -16,6 +16,11 @@ TAKEN_IN_TESTS = wordset(
 )
 
 
+def _variable(name: str) -> str:
+    """The name as a variable of a test, where nothing else has it."""
+    return f"the_{name}" if name in TAKEN_IN_TESTS or keyword.iskeyword(name) else name
+
+
 @dataclass(frozen=True)
 class Reference:
     """A column that holds the id of one record of the kind `to`; `children` is the path under that record."""
@@ -32,7 +37,7 @@ class Reference:
 
     @property
     def variable(self) -> str:
-        return f"the_{self.name}" if self.name in TAKEN_IN_TESTS or self.name == self.kind.name else self.name
+        return f"the_{self.name}" if self.name == self.kind.name else _variable(self.name)
 
     @property
     def child_variable(self) -> str:
@@ -116,8 +121,7 @@ class Kind:
 
     @property
     def variable(self) -> str:
-        taken = self.name in TAKEN_IN_TESTS or keyword.iskeyword(self.name)
-        return f"the_{self.name}" if taken else self.name
+        return _variable(self.name)
 
     @property
     def fields(self) -> tuple[FieldSpec, ...]:

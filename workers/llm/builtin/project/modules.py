@@ -44,7 +44,7 @@ MODULES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], str], ...] = (
         ("src/{package}/api.py",),
         ("records", "storage", "openapi"),
         "api.Api(database).handle(method, target, headers, body: bytes) -> api.Response with status, headers and "
-        "body() -> bytes.",
+        "body() -> bytes; close().",
     ),
     (
         "openapi",
@@ -102,7 +102,7 @@ DECISIONS = (
         "A check in the program would let two requests at once both pass it.",
     ),
     (
-        "One SQLite connection per request, write-ahead log, writes in BEGIN IMMEDIATE",
+        "SQLite with a write-ahead log, a connection per request from a pool, writes in BEGIN IMMEDIATE",
         "Readers never wait for a writer, and writers wait for each other instead of failing.",
     ),
     (
