@@ -55,6 +55,11 @@ def test_tasks_states_attempts_and_calls_are_there_at_every_width(drawn, story, 
     assert "$0.00" in text
 
 
+def test_no_figure_is_cut_in_a_narrow_terminal(drawn, story):
+    first = drawn(story.whole()[:-1], 60).splitlines()[3]
+    assert first.split() == ["task", "state", "try", "time", "calls"]
+
+
 def test_roles_appear_where_there_is_room(drawn, story):
     assert "project_manager" in drawn(story.whole(), 80)
     assert "project_manager" not in drawn(story.whole(), 60)

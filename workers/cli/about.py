@@ -10,8 +10,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import BaseModel
 
-from contracts.codec import MESSAGES
-from workers.cli.asyncapi import document
+from contracts.schema_files import schema_files
 from workers.cli.brokers import masked
 from workers.cli.options import Json
 from workers.cli.outside import outside_of, say
@@ -46,24 +45,21 @@ def _settings(part: BaseModel, prefix: str) -> Iterator[tuple[str, Any, bool]]:
 
 def asyncapi(context: typer.Context) -> None:
     """Print the AsyncAPI 3 document of the whole bus, as JSON."""
-    say(jsonlib.dumps(document(outside_of(context).settings().prefix, program_version()), indent=2))
+    from workers.runtime.asyncapi import document  # noqa: PLC0415 - only this command needs it
+
+    say(jsonlib.dumps(document(outside_of(context).settings().prefix), indent=2))
 
 
 def schemas(out: Folder = None) -> None:
     """Print the JSON Schemas of all messages by kind, or write them to a folder."""
-    found = {_file(message): message.model_json_schema() for message in MESSAGES}
+    found = schema_files()
     if out is None:
-        say(jsonlib.dumps(found, indent=2))
+        say(jsonlib.dumps({Path(name).stem: jsonlib.loads(text) for name, text in found.items()}, indent=2))
         return
     out.mkdir(parents=True, exist_ok=True)
-    for name, schema in found.items():
-        (out / f"{name}.json").write_text(jsonlib.dumps(schema, indent=2) + "\n")
+    for name, text in found.items():
+        (out / name).write_text(text, encoding="utf-8")
     say(f"{len(found)} schemas in {out}")
-
-
-def _file(message: type[BaseModel]) -> str:
-    fields = message.model_fields
-    return f"{fields['kind'].default}.v{fields['version'].default}"
 
 
 def version() -> None:

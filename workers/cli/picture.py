@@ -71,13 +71,14 @@ def _only_model(view: RunView) -> str:
 
 
 def _tasks(view: RunView, now: datetime, size: Size) -> RenderableType:
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim", expand=size.width >= WIDE)
+    gap = 2 if size.width >= MIDDLE else 1
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim", expand=size.width >= WIDE)
     table.add_column("task", no_wrap=True, overflow="ellipsis", min_width=22)
     if size.width >= MIDDLE:
         table.add_column("role", no_wrap=True, overflow="ellipsis", min_width=17)
     table.add_column("state", no_wrap=True, width=11)
     table.add_column("try", justify="right", no_wrap=True, width=3)
-    table.add_column("time", justify="right", no_wrap=True, width=11 if size.width >= MIDDLE else 9)
+    table.add_column("time", justify="right", no_wrap=True, width=11 if size.width >= MIDDLE else 10)
     table.add_column("calls", justify="right", no_wrap=True, width=5)
     if size.width >= WIDE:
         table.add_column("", no_wrap=True, overflow="ellipsis", ratio=1)
