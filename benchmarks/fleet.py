@@ -8,6 +8,7 @@ from workers.orchestrator.worker import orchestrator
 from workers.runtime.bootstrap import WorkerApp, role_service
 from workers.runtime.role import Job, Role
 from workers.runtime.settings import Settings
+from workers.runtime.telemetry import configure_logging
 from workers.runtime.toolkit import Toolkit
 
 STEPS = 5
@@ -38,6 +39,7 @@ def waiting_role(name: str, seconds: float) -> Role:
 async def work(url: str, name: str, concurrency: int, seconds: float) -> None:
     """Run one worker until the process ends."""
     configured = settings(url, concurrency)
+    configure_logging(configured)
     service = (
         orchestrator(configured) if name == "orchestrator" else role_service(waiting_role(name, seconds), configured)
     )

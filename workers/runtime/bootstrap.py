@@ -2,7 +2,7 @@
 
 FastStream brings connection, subscriber, middleware and lifecycle. Its subscriber listens to an inbox
 that `pull.py` keeps wishes open for, argument injection is off, and a lease (`lease.py`) holds each
-message. See docs/decisions/0002-leases-and-pulls.md for what that is worth.
+message. See docs/decisions/0001-leases-and-pulls.md for what that is worth.
 """
 
 import asyncio
