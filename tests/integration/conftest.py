@@ -141,7 +141,7 @@ class Ward:
         """The fact of that name, once it is there."""
         subject = f"{self.settings.prefix}.{TENANT}.{run}.{name}"
         stored = await until(lambda: self.bus.log.find(subject), f"{run} {name}", patience_s)
-        return decode(stored.subject, stored.data)
+        return decode(stored.subject, stored.data, self.settings.prefix)
 
     async def closed(self, run: str, patience_s: float = PATIENCE_S) -> RunClosed:
         """The end of a run, once it is there."""
@@ -228,4 +228,5 @@ async def ward() -> AsyncIterator[Ward]:
             here = Ward(server, settings, bus)
             await here.provision()
             yield here
-            await asyncio.gather(*(app.app.stop() for app in here.apps), return_exceptions=True)
+            await asyncio.gather(*(here.crash(app) for app in tuple(here.apps)))
+        server.kill()

@@ -8,6 +8,7 @@ import pytest
 from contracts.v1.runs import CancelRequested
 from contracts.v1.tasks import TaskPerformed
 from workers.orchestrator import worker as shell
+from workers.runtime.bus import connect
 
 TENANT = "acme"
 STEPS = ("step1", "step2", "step3", "step4", "step5")
@@ -265,6 +266,32 @@ async def test_runs_complete_when_the_cache_holds_fewer_than_are_open(ward, monk
     for run in runs:
         assert (await ward.closed(run)).status == "completed"
     await ward.settled("orchestrator")
+
+
+async def test_runs_of_two_tenants_under_one_id_are_two_runs(ward):
+    await fleet(ward, "step")
+    await ward.say(ward.request("r1", "step"))
+    await ward.say(ward.request("r1", "nobody").model_copy(update={"tenant": "umbrella"}))
+    assert (await ward.closed("r1")).status == "completed"
+    umbrella = "flotilla.umbrella.r1.run.closed"
+    stored = await ward.until(lambda: ward.bus.log.find(umbrella), "the other tenant's run closes")
+    assert b'"refused"' in stored.data
+
+
+async def test_a_fleet_under_another_prefix_works_the_same(ward):
+    ward.settings = ward.settings.model_copy(update={"prefix": "shop-dev"})
+    async with connect(ward.settings) as bus:
+        ward.bus = bus
+        await fleet(ward, "step")
+        await ward.timekeeper()
+        await ward.dead_letters()
+        await ward.say(ward.request("r1", "step", "step"))
+        await ward.fact("r1", "run.closed")
+        await ward.publish("acme.r2.run.requested", b"junk")
+        assert (await ward.closed("r2")).status == "refused"
+        await ward.say(ward.request("r3", "step", deadline_s=1))
+        assert (await ward.closed("r3")).status == "completed"
+        assert [letter.subject for letter in await ward.letters(1)] == ["shop-dev.acme.r2.run.requested"]
 
 
 async def test_a_late_result_of_a_closed_run_is_acked_and_calls_for_nothing(ward):
