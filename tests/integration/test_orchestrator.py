@@ -70,6 +70,16 @@ async def test_a_request_that_is_no_json_object_is_buried_with_the_reason_and_re
     await ward.settled("orchestrator")
 
 
+async def test_junk_as_large_as_the_broker_carries_is_buried_by_its_place(ward):
+    await ward.orchestrator()
+    await ward.publish("acme.r1.run.requested", b"x" * 1_000_000)
+    assert (await ward.closed("r1")).status == "refused"
+    (letter,) = await ward.letters(1)
+    assert (letter.stream, letter.sequence, letter.payload) == ("LOG", 1, "")
+    assert "1000000 bytes" in letter.reason
+    await ward.settled("orchestrator")
+
+
 async def test_a_request_of_an_unknown_kind_is_refused(ward):
     await ward.orchestrator()
     await ward.publish("acme.r1.run.requested", b'{"kind":"make_coffee","version":1}')

@@ -16,6 +16,8 @@ from workers.runtime.settings import Settings
 from workers.runtime.telemetry import Metrics, logger
 
 ACK = Verdict("ack")
+LARGEST_BURIED = 600_000
+"""Bytes of a payload that a dead letter holds itself: as base64 in JSON, with a long reason, the broker carries it."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +100,12 @@ class Service(ABC):
     async def bury(self, delivery: Delivery, reason: str, stream: str = "") -> None:
         """Keep a message that can't be handled in `DEAD`, with the reason. `stream`: where it is from, if elsewhere."""
         stream = stream or self.stream
+        kept = delivery.data
+        if len(kept) > LARGEST_BURIED:
+            kept, reason = b"", f"{reason[:19_000]} (its {len(kept)} bytes are in {stream} at {delivery.sequence})"
         letter = DeadLetter(
             subject=delivery.subject,
-            payload=base64.b64encode(delivery.data).decode(),
+            payload=base64.b64encode(kept).decode(),
             reason=reason[:20_000],
             worker=self.name,
             stream=stream,
