@@ -5,6 +5,8 @@ A kind is written `book: title!, isbn*, price:money, genre=fiction|poetry → au
 """
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.v1.projects import FieldSpec, Link, RecordKind
 from workers.llm.builtin.idea.reading import read
@@ -353,3 +355,28 @@ def test_what_had_to_be_assumed_is_said() -> None:
 )
 def test_a_package_hides_no_module_of_python(idea: str) -> None:
     assert read(idea).package.endswith("_service")
+
+
+VOCABULARY = """
+    a service that tracks books with title author ( ) , . : / and or each book has belongs to many members can
+    borrow unique required is must be status open done defaults of in as money date yes no which search by filter
+    my one price name 1 's ; - whether it their have are many-to-many between from
+"""
+WORDS = st.sampled_from(VOCABULARY.split())
+
+
+@given(st.lists(WORDS, max_size=30))
+def test_any_words_are_read_or_refused(words):
+    idea = " ".join(["Build a service that tracks books with a title", *words])
+    try:
+        assert read(idea).records
+    except Unreadable as unreadable:
+        assert unreadable.problem
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_read_or_refused(text):
+    try:
+        assert read(text).records
+    except Unreadable as unreadable:
+        assert unreadable.problem

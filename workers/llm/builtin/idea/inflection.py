@@ -58,7 +58,7 @@ def identifier(words: Sequence[str]) -> str:
     """The words as a snake_case name of plain letters."""
     text = unicodedata.normalize("NFKD", "_".join(words)).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"[^a-z0-9]+", "_", text.replace("'", "")).strip("_")
-    return re.sub(r"^[0-9_]+", "", name)[:48].rstrip("_")
+    return re.sub(r"^[0-9_]+", "", name)[:40].rstrip("_")
 
 
 def singular_name(words: Sequence[str]) -> str:

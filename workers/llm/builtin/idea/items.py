@@ -4,6 +4,7 @@ from workers.llm.builtin.idea.cursor import Cursor
 from workers.llm.builtin.idea.inflection import is_plural
 from workers.llm.builtin.idea.lexicon import (
     BEING,
+    DETERMINERS,
     EACH,
     HAVING,
     IMPOSSIBLE,
@@ -38,6 +39,9 @@ FEATURES = wordset("search searching filter filtering sort sorting paging pagina
 FINITE = frozenset(["has", "have", "belongs", "belong", "defaults"]) | MODALS | BEING
 PAIRED = wordset("start end first last opening closing arrival departure")
 LONGEST_NAME = 4
+NEVER_IN_NAMES = (DETERMINERS - {"own"}) | wordset(
+    "i we you everyone yes no lets let allow allows tracks please always never every each also only than how what then"
+)
 
 
 def items(cursor: Cursor, required: bool | None, *, stop_at_kinds: bool = False) -> list[Item]:
@@ -77,8 +81,10 @@ def clause_ahead(cursor: Cursor) -> bool:
 
 
 def refuse_impossible(words: Words, said: str) -> None:
-    """Raise `Unreadable` where a word asks for more than keeping records."""
+    """Raise `Unreadable` where a word asks for more than keeping records, or can't be part of a name."""
     for word in words:
+        if word in NEVER_IN_NAMES:
+            raise Unreadable(f"I can't read «{said}» as the name of something: «{word}» does not fit in", RECORDS_HINT)
         if word in IMPOSSIBLE:
             raise Unreadable(f"«{said}» is not record-keeping: I can't do «{word}»", IMPOSSIBLE[word])
 

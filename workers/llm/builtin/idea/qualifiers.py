@@ -6,7 +6,7 @@ from workers.llm.builtin.idea.clauses import Token
 from workers.llm.builtin.idea.cursor import Cursor
 from workers.llm.builtin.idea.lexicon import OPTIONAL, REQUIRED, TYPE_NAMES, UNIQUE, UNITS, WHOLE_UNITS
 from workers.llm.builtin.idea.statements import Qualities
-from workers.llm.builtin.idea.unreadable import Unreadable
+from workers.llm.builtin.idea.unreadable import RECORDS_HINT, Unreadable
 
 LINKING = (
     "which must be", "that must be", "which is", "that is", "which are", "that are", "which can be", "that can be",
@@ -31,7 +31,10 @@ def group(cursor: Cursor, found: Qualities) -> None:
         if cursor.phrase("eg", "such as", "for example", "like"):
             cursor.place = len(cursor.tokens)
         elif not quality(cursor, found, inside=True):
-            options.append(_option(cursor))
+            option = _option(cursor)
+            if not option:
+                raise Unreadable(f"I can't read «{cursor.rest}» in the brackets «{whole}»", RECORDS_HINT)
+            options.append(option)
     settle(options, found, whole)
 
 

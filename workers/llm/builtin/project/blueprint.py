@@ -60,7 +60,7 @@ class Pairing:
 
     @property
     def table(self) -> str:
-        return f"{self.kind.name}_{self.name}"
+        return f"{self.kind.name}_{self.name}"[:48]
 
     @property
     def this_column(self) -> str:

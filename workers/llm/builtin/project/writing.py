@@ -7,7 +7,7 @@ from workers.llm.builtin.project.rendering import render
 from workers.llm.builtin.project.samples import minimum, sample
 from workers.llm.builtin.project.source import LIMIT, entries, literal
 from workers.llm.builtin.project.tables import statements
-from workers.llm.builtin.project.wording import listed, sentence
+from workers.llm.builtin.project.wording import listed
 
 CLASSES = {
     "text": "Text",
@@ -71,7 +71,6 @@ def values(plan: Blueprint) -> dict[str, object]:
         "prefix": plan.package.upper(),
         "title": plan.title.replace("\\", "/").replace('"', "'"),
         "title_literal": literal(plan.title),
-        "title_in_prose": f"the {plan.title}" if plan.title.islower() else plan.title.replace('"', "'"),
         "tagline": f"keeps records of {kinds}",
         "description_literal": literal(f"Keeps records of {kinds}: JSON over HTTP, SQLite"),
         "summary": plan.requirements.summary,
@@ -82,6 +81,7 @@ def values(plan: Blueprint) -> dict[str, object]:
         "has_references": bool(plan.references),
         "has_links": bool(plan.pairings),
         "kinds": [_kind(kind) for kind in plan.kinds],
+        "kinds_in_prose": kinds,
         "kinds_line": _kinds_line(plan),
         "statements": statements(plan),
         "endpoints": endpoints(plan),
@@ -136,10 +136,10 @@ def _declaration(spec: FieldSpec) -> str:
 
 
 def default_literal(spec: FieldSpec) -> str:
-    """The default as it is stored: whole cents for money, 0 or 1 for yes and no."""
+    """The default as it is stored: whole cents for money."""
     text = spec.default or ""
     if spec.type == "boolean":
-        return "1" if text == "true" else "0"
+        return "True" if text == "true" else "False"
     if spec.type == "money":
         units, _, cents = text.partition(".")
         return str(int(units) * 100 + int(f"{cents:0<2}"[:2]))
@@ -179,8 +179,3 @@ def _curl(plan: Blueprint, offered: tuple[Endpoint, ...]) -> str:
 
 def _json(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else literal(value)
-
-
-def tagline(plan: Blueprint) -> str:
-    """What the service is for, in one sentence."""
-    return sentence(f"keeps records of {listed([kind.labels for kind in plan.kinds])}.")
