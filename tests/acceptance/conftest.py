@@ -74,7 +74,8 @@ def deliver(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
         seconds = time.monotonic() - began
         *facts, summary = [json.loads(line) for line in said.stdout.splitlines()] or [{}]
         assert said.returncode == 0, f"{summary.get('reason')}\n{said.stderr}"
-        return project.Delivered(folder, summary, {fact["name"]: fact["message"] for fact in facts}, seconds)
+        said_facts = {fact["name"]: fact["message"] for fact in facts}
+        return project.Delivered(folder, summary, said_facts, project.files_in(folder), seconds)
 
     return delivered
 

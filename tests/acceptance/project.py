@@ -26,11 +26,15 @@ def tool(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
 
 
 class Delivered(NamedTuple):
-    """What `flotilla run --json --out` left: its last object, the facts that it printed, and the folder."""
+    """What `flotilla run --json --out` left: its last object, the facts that it printed, the folder and its files.
+
+    `files` is the project by path as it was delivered, before any tool left something of its own there.
+    """
 
     folder: Path
     summary: dict[str, Any]
     facts: dict[str, Any]
+    files: dict[str, bytes]
     seconds: float
 
     @property
@@ -38,11 +42,11 @@ class Delivered(NamedTuple):
         """The manifest of the capsule."""
         return json.loads((self.folder / ".flotilla" / "manifest.json").read_text())  # type: ignore[no-any-return]
 
-    @property
-    def files(self) -> dict[str, bytes]:
-        """The project, by path."""
-        found = [path for path in self.folder.rglob("*") if path.is_file() and ".flotilla" not in path.parts]
-        return {path.relative_to(self.folder).as_posix(): path.read_bytes() for path in found}
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    """The files of a project by path; what Flotilla says about it is not among them."""
+    found = [path for path in folder.rglob("*") if path.is_file() and ".flotilla" not in path.parts]
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
 class Answer(NamedTuple):

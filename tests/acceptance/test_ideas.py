@@ -58,7 +58,7 @@ class TestEveryIdea:
         evidence = made.summary["evidence"]
         shown = {name: manifest["evidence"][name] for name in ("passed", "tests", "failed", "coverage", "files_digest")}
         assert shown == {name: evidence[name] for name in shown}
-        junit = (made.folder / ".flotilla" / "evidence" / "junit.xml").read_bytes()
+        junit = (made.folder / ".flotilla" / "junit.xml").read_bytes()
         assert hashlib.sha256(junit).hexdigest() == evidence["junit"] == manifest["evidence"]["junit"]
 
     def test_its_readme_tells_how_to_start_it(self, built, idea):
@@ -70,6 +70,6 @@ class TestEveryIdea:
 def test_two_ideas_do_not_become_the_same_project(built):
     plants, library = built("plants"), built("library")
     assert plants.manifest["package"] != library.manifest["package"]
-    assert {criterion["text"] for criterion in plants.manifest["criteria"]} != {
-        criterion["text"] for criterion in library.manifest["criteria"]
+    assert {criterion["statement"] for criterion in plants.manifest["criteria"]} != {
+        criterion["statement"] for criterion in library.manifest["criteria"]
     }

@@ -29,7 +29,7 @@ def test_the_manifest_is_the_same_but_for_the_report_of_the_tests(both):
     reports = {one["evidence"].pop("junit"), two["evidence"].pop("junit")}
     assert one == two
     assert len(reports) == 2
-    tests = [sorted(TEST.findall((made.folder / ".flotilla/evidence/junit.xml").read_text())) for made in both]
+    tests = [sorted(TEST.findall((made.folder / ".flotilla/junit.xml").read_text())) for made in both]
     assert tests[0] == tests[1] and len(tests[0]) == one["evidence"]["tests"]
 
 
