@@ -230,6 +230,29 @@ UNDERSTOOD = {
         "recipe: title!, ingredients, instructions, preparation_time:integer → tags+",
         "tag: name!",
     ),
+    "adjectives of a kind": (
+        "Build a service for managing parking permits. Permits have a number, a vehicle plate and an expiry date.",
+        "permits",
+        "permit: number, vehicle_plate, expiry_date:date",
+    ),
+    "verbs with particles": (
+        "We want a volunteer database. Volunteers have a full name, an email address that must be unique and a phone "
+        "number. Shifts have a date, a start and end time and a location. Volunteers can sign up for many shifts.",
+        "volunteer",
+        "volunteer: full_name, email_address:email*, phone_number → shifts+",
+        "shift: date:date, start_time:time, end_time:time, location",
+    ),
+    "is something": (
+        "Keep track of cats: name (required), breed, birthday, weight in kg, is vaccinated (yes/no).",
+        "cats",
+        "cat: name!, breed, birthday:date, weight:number, is_vaccinated:boolean",
+    ),
+    "no fields at all": (
+        "Build a library service that tracks books and members.",
+        "library",
+        "book: title!",
+        "member: name!",
+    ),
     "each with": (
         "I need a catalogue of paintings, each with a title, artist, year and an image url",
         "painting_catalogue",

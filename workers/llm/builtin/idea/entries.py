@@ -41,6 +41,7 @@ def kind_entry(cursor: Cursor, draft: Draft) -> bool:
         cursor.place = place
         return False
     said = cursor.since(place)
+    words = next((words[start:] for start in range(len(words)) if draft.knows(words[start:])), words)
     cursor.one_of(COLLECTIVE)
     refuse_impossible(words, said)
     draft.name(words, said)

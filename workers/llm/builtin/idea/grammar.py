@@ -235,7 +235,7 @@ def _is(cursor: Cursor, draft: Draft, subject: Words, place: int, required: bool
 def _does(cursor: Cursor, draft: Draft, subject: Words, single: bool, required: bool | None, start: int) -> bool:
     """`a member can borrow many books`, `authors write books`: some verb between two kinds."""
     verb = cursor.take().word
-    cursor.phrase("place", "part")
+    cursor.phrase("place", "part", "up", "out")
     cursor.one_of(PREPOSITIONS)
     quantity = cursor.quantity()
     cursor.one_of({"different", "other"})

@@ -168,7 +168,9 @@ def _before(cursor: Cursor, qualities: Qualities) -> str:
 
 def _name(cursor: Cursor) -> Words:
     words: list[str] = []
-    if (cursor.word(), cursor.word(1)) in STATES:
+    if (cursor.word(), cursor.word(1)) in STATES or (
+        cursor.word() in ("is", "has") and cursor.word(1) not in NAME_STOPS | {""}
+    ):
         words = [cursor.take().word, cursor.take().word]
     while word := cursor.word():
         ends_here = cursor.peek(1).mark != "word" or cursor.word(1) in ("and",)

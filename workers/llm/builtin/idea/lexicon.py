@@ -102,7 +102,7 @@ ACTIONS = wordset(
 )
 
 TAG_LIKE = wordset("tag label keyword category topic genre skill ingredient allergen hashtag author")
-MUTUAL_VERBS = wordset("attend enrol enroll join take like follow use know speak study visit share wear")
+MUTUAL_VERBS = wordset("attend enrol enroll join sign register take like follow use know speak study visit share wear")
 
 DONE_ANYWAY = wordset(
     "python sqlite http json api rest restful crud openapi swagger tests test readme docs documentation validation "

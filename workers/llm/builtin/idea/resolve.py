@@ -101,10 +101,9 @@ def _apply(resolved: Resolved, statement: Statement, statements: list[Statement]
         _has(resolved, statement, statements)
     elif isinstance(statement, Belongs):
         kind, parent, name = _kind(resolved, statement.child), *_parent(resolved, statement.parent)
-        if statement.many:
-            _relate(resolved, kind, Relation(plural_name(statement.parent), parent.name, many=True), statement.said)
-        else:
-            _relate(resolved, kind, Relation(name, parent.name, False, bool(statement.required)), statement.said)
+        relation = Relation(name, parent.name, False, bool(statement.required))
+        many = Relation(plural_name(statement.parent), parent.name, many=True)
+        _relate(resolved, kind, many if statement.many else relation, statement.said)
     elif isinstance(statement, Holds):
         _holds(resolved, statement, statements)
     elif isinstance(statement, Mutual):

@@ -10,8 +10,10 @@ from workers.llm.builtin.idea.lexicon import infer
 from workers.llm.builtin.idea.resolve import KindDraft, Resolved
 from workers.llm.builtin.idea.statements import Qualities, Words
 from workers.llm.builtin.idea.unreadable import Unreadable
+from workers.llm.builtin.wordset import wordset
 
 MOST_FIELDS = 40
+TITLED = wordset("book movie film album song article post talk task todo course paper story poem lecture game")
 YES, NO = ("yes", "true", "on", "y", "1"), ("no", "false", "off", "n", "0")
 
 
@@ -26,8 +28,9 @@ def field_specs(kind: KindDraft, resolved: Resolved) -> tuple[FieldSpec, ...]:
     if sum(not relation.many for relation in kind.relations.values()) > 1:
         resolved.assumptions.append(f"no fields were named for {label}, so it has an optional note")
         return (FieldSpec(name="note", type="text"),)
-    resolved.assumptions.append(f"no fields were named for {label}, so it has a required name")
-    return (FieldSpec(name="name", type="text", required=True),)
+    name = "title" if kind.name in TITLED else "name"
+    resolved.assumptions.append(f"no fields were named for {label}, so it has a required {name}")
+    return (FieldSpec(name=name, type="text", required=True),)
 
 
 def _spec(kind: KindDraft, name: str, words: Words, said: Qualities, resolved: Resolved) -> FieldSpec:
