@@ -30,6 +30,7 @@ NOUNS: dict[str, tuple[str, ...]] = {
 """Each noun and the fields of its messages that complete the subject, in order."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TOKENS = re.compile(r"[A-Za-z0-9_-]{1,64}(?:\.[A-Za-z0-9_-]{1,64})*")
 
 
 class Address(NamedTuple):
@@ -61,8 +62,9 @@ def is_token(text: str) -> bool:
 
 def address_of(message: Message) -> Address:
     """The address that a message is published under."""
-    names = tuple(str(getattr(message, field)) for field in NOUNS[message.noun])
-    return Address(message.tenant, message.run, message.noun, names)
+    fields = vars(message)
+    names = tuple([str(fields[field]) for field in NOUNS[message.noun]])
+    return Address(fields["tenant"], fields["run"], message.noun, names)
 
 
 def subject_of(message: Message, prefix: str = PREFIX) -> str:
@@ -75,9 +77,9 @@ def parse(subject: str, prefix: str = PREFIX) -> Address:
     if not subject.startswith(prefix + "."):
         raise NotASubject(f"{subject!r} does not begin with {prefix + '.'!r}")
     tokens = subject[len(prefix) + 1 :].split(".")
-    for token in tokens:
-        if not is_token(token):
-            raise NotASubject(f"{subject!r}: {token!r} is no token; use 1 to 64 of A-Z a-z 0-9 _ -")
+    if _TOKENS.fullmatch(subject) is None:
+        wrong = next((token for token in (prefix, *tokens) if not is_token(token)), "")
+        raise NotASubject(f"{subject!r}: {wrong!r} is no token; use 1 to 64 of A-Z a-z 0-9 _ -")
     tenant, run, *rest = tokens if len(tokens) > 2 else (*tokens, "", "")[:3]
     noun, names = _split_noun(rest)
     if noun not in NOUNS:

@@ -6,7 +6,7 @@ import time
 from nats.aio.msg import Msg
 
 from contracts.v1.runs import CancelRequested, RunClosed
-from workers.runtime.errors import Verdict
+from workers.runtime.errors import Impossible, Verdict
 from workers.runtime.lease import Leases
 
 TENANT = "acme"
@@ -165,24 +165,37 @@ async def test_a_cancel_stops_the_work_on_its_run_at_once_and_on_no_other(ward, 
 
 
 async def test_queued_tasks_of_a_closed_run_are_acked_unread(ward, attempts):
-    await ward.provision("step")
+    await ward.provision("step", "other")
+    await ward.orchestrator(["step", "other"])
     blocked = asyncio.Event()
 
     async def wait(task):
         if task.run == "busy":
             await blocked.wait()
 
+    async def impossible(task, tools):
+        raise Impossible("no")
+
     work = attempts(wait)
-    await ward.role("step", work, concurrency=1)
+    app = await ward.role("step", work, concurrency=1)
     await ward.say(ward.task("step", "busy"))
     await begun(ward, work)
-    await ward.say(*(ward.task("step", "over", f"t{n}") for n in range(5)), ward.task("step", "open"))
-    await ward.say(RunClosed(tenant=TENANT, run="over", status="failed"))
-    await ward.bus.nc.flush()
+    request = ward.request("over", "step", "step", "step", "other")
+    at_once = tuple(task.model_copy(update={"needs": ()}) for task in request.plan.tasks)
+    await ward.say(request.model_copy(update={"plan": request.plan.model_copy(update={"tasks": at_once})}))
+    await ward.fact("over", "task.step.t2.1")
+    await ward.say(ward.task("step", "open"))
+    await ward.role("other", impossible)
+    assert (await ward.closed("over")).status == "failed"
+
+    async def heard():
+        return app.endings.may_concern(TENANT, "over", 1_000_000)
+
+    await ward.until(heard, "the worker hears of the end")
     blocked.set()
     await ward.settled("step")
     assert set(work.begun) == {"busy.t.1", "open.t.1"}
-    assert [name for name in await ward.names("over") if name.startswith(("result", "failure"))] == []
+    assert [name for name in await ward.names("over") if name.startswith("result")] == []
 
 
 async def test_tasks_of_runs_that_closed_before_the_worker_came_are_acked_unread(ward, attempts):

@@ -3,7 +3,7 @@
 A run is cached and caught up by sequence. The consumer numbers its hand-overs over all replicas: as
 long as this replica sees each number, nobody else was handed anything, and the cached runs are
 complete; after a gap each is read again from the log before it is decided upon. A single replica
-reads a run once; several read at each fact, and all of them may decide.
+need not read at all; several read at each fact, and all of them may decide.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from contracts.codec import ContractError, Malformed, NewerVersion, NotJson, dec
 from contracts.message import Command, Message
 from contracts.v1.runs import FieldError, RunClosed
 from workers.orchestrator.decider import SetTimer, decide
+from workers.orchestrator.early_cancels import EarlyCancels
 from workers.orchestrator.endings import in_place_of
 from workers.orchestrator.policy import Policy
 from workers.orchestrator.run import Run, fold, fold_spoiled
@@ -29,7 +30,7 @@ from workers.runtime.errors import BusUnavailable, TooLarge, Verdict
 from workers.runtime.lease import Delivery
 from workers.runtime.ports import Stored
 from workers.runtime.roster import briefs
-from workers.runtime.service import ACK, Service
+from workers.runtime.service import ACK, Environment, Service
 from workers.runtime.settings import Settings
 
 T = TypeVar("T")
@@ -60,6 +61,11 @@ class Orchestrator(Service):
         self._runs: OrderedDict[tuple[str, str], _Cached] = OrderedDict()
         self._last_turn, self._epoch = 0, 0
 
+    async def start(self, env: Environment) -> None:
+        """Called once the broker is connected."""
+        await super().start(env)
+        self._early_cancels = EarlyCancels(env.bus.log, env.settings.prefix)
+
     async def work(self, delivery: Delivery) -> Verdict:
         """Take a fact in and carry out what its run now calls for."""
         if delivery.turn != self._last_turn + 1:
@@ -70,24 +76,27 @@ class Orchestrator(Service):
         except subjects.NotASubject as error:
             await self.bury(delivery, str(error))
             return Verdict("term")
-        cached = self._cached(address)
+        cached, epoch = self._cached(address), self._epoch
+        begins = cached.upto == 0 and address.noun == "run.requested" and delivery.number == 1
         async with cached.lock:
-            if cached.upto == 0 and address.noun == "run.requested" and delivery.number == 1:
-                return await self._begin(cached, address, delivery)
-            if cached.epoch != self._epoch:
+            if begins:
+                cached.epoch = epoch
+            elif cached.epoch != self._epoch:
                 await self._catch_up(cached, delivery)
             verdict = await self._take_in(cached, address, delivery)
             await self._carry_out(cached)
+        if begins:
+            await self._heed_early_cancel(cached)
         return verdict
 
-    async def _begin(self, cached: _Cached, address: subjects.Address, delivery: Delivery) -> Verdict:
-        """A run that is new here: act on the request at once, and look only then whether the log had more of it."""
-        verdict = await self._take_in(cached, address, delivery)
-        await self._carry_out(cached)
-        cached.upto = 0
-        await self._catch_up(cached, delivery)
-        await self._carry_out(cached)
-        return verdict
+    async def _heed_early_cancel(self, cached: _Cached) -> None:
+        """A request that nobody was handed before has nothing before it in the log, unless it is a cancel."""
+        tenant, run = cached.run.tenant, cached.run.run
+        data = await self._early_cancels.look(tenant, run)
+        if data is not None:
+            async with cached.lock:
+                cached.run = _folded(cached.run, subjects.Address(tenant, run, "run.cancel"), data)
+                await self._carry_out(cached)
 
     async def failed(self, delivery: Delivery, verdict: Verdict, error: Exception) -> None:
         """End a run of which a fact had to be given up, so that nobody waits for it in vain."""
@@ -99,7 +108,7 @@ class Orchestrator(Service):
             tenant=address.tenant, run=address.run, status="failed", reason=reason, evidence_at=address.name
         )
         if (await self.env.bus.log.say(end)).news:
-            self._count_closed(end)
+            await self._count_closed(end)
 
     def _cached(self, address: subjects.Address) -> _Cached:
         key = (address.tenant, address.run)
@@ -195,10 +204,13 @@ class Orchestrator(Service):
             return False
         cached.run = fold(cached.run, [message])
         if said.news and isinstance(message, RunClosed):
-            self._count_closed(message)
+            await self._count_closed(message)
         return True
 
-    def _count_closed(self, end: RunClosed) -> None:
+    async def _count_closed(self, end: RunClosed) -> None:
+        """Count an end; where it may have left tasks behind, tell the workers to let go of them."""
+        if end.status != "completed":
+            await self.env.bus.tell_over(end.tenant, end.run)
         self.env.metrics.runs.labels(end.status).inc()
         self.log.info("run_closed", tenant=end.tenant, run=end.run, status=end.status, reason=end.reason[:500])
 

@@ -21,7 +21,7 @@ from workers.runtime.errors import BusUnavailable
 from workers.runtime.ports import Artifacts, Log, Said, Stored
 from workers.runtime.publish import Publisher
 from workers.runtime.settings import Settings
-from workers.runtime.topology import LOG, timers_subject
+from workers.runtime.topology import LOG, live_subject, timers_subject
 
 PAGE = 1_000
 FOLLOW_HEARTBEAT_S = 1.0
@@ -42,6 +42,11 @@ class JetStreamLog(Log):
         """The fact of that name, or None."""
         page, _ = await self._gets.ask({"last_by_subj": subject})
         return page[0] if page else None
+
+    async def find_all(self, subjects: list[str]) -> list[Stored]:
+        """Those of these names that the log has; at most 1,000 names."""
+        page, _ = await self._gets.ask({"multi_last": subjects, "batch": PAGE})
+        return page
 
     async def history(self, tenant: str, run: str, after: int = 0) -> list[Stored]:
         """All facts of a run with a sequence above `after`, in order."""
@@ -98,6 +103,10 @@ class Bus:
     artifacts: Artifacts
     settings: Settings
 
+    async def tell_over(self, tenant: str, run: str) -> None:
+        """Tell the workers on core NATS that a run ended with tasks left; one that misses it works in vain."""
+        await self.nc.publish(live_subject(self.settings, tenant, run, "run", "closed"), b"")
+
     async def set_timer(self, tenant: str, run: str, name: str, at: datetime) -> Said:
         """Have the broker fire a timer; setting it again moves it."""
         tokens = (tenant, run, name)
@@ -153,7 +162,8 @@ async def connect(settings: Settings, name: str = "client") -> AsyncIterator[Bus
     try:
         yield await bus_on(client, settings)
     finally:
-        await client.close()
+        with suppress(OSError, NatsError):  # nats-py flushes first, and the broker may be gone
+            await client.close()
 
 
 def _first_try(options: dict[str, Any]) -> dict[str, Any]:
