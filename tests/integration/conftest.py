@@ -105,7 +105,8 @@ class Ward:
         """End a worker as SIGKILL does: the connection goes first, so that nothing is settled or given back."""
         self.apps.remove(app)
         assert app._bus is not None
-        await app._bus.nc.close()
+        with contextlib.suppress(OSError):
+            await app._bus.nc.close()
         for held in tuple(app.leases._held):
             assert held.task is not None
             held.task.cancel()

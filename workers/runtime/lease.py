@@ -96,7 +96,8 @@ class Leases:
             self._held.discard(held)
         await self._say(held, _words(verdict))
         if self._released is not None:
-            await self._released()
+            with contextlib.suppress(NatsError):
+                await self._released()
 
     async def _say(self, held: _Held, words: bytes) -> None:
         """Settle or renew; when the broker is away the lease runs out by itself."""
