@@ -2,9 +2,11 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -69,12 +71,16 @@ class Fleet:
     def __init__(self, folder: Path, replicas: dict[str, int] | None = None, **settings: str) -> None:
         self.folder, self._replicas = folder, replicas or {}
         self._named = {f"FLOTILLA_{name.upper()}": value for name, value in settings.items()}
+        # Not below pytest's folder, which nobody else may enter: where the fleet is root, generated code is not.
+        self.temporary = Path(tempfile.mkdtemp(prefix="flotilla-acceptance-"))
+        self.temporary.chmod(0o755)
         self.server = EmbeddedNats(folder / "nats")
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> Self:
         apart(self.server.start())
-        self.environment = plain_environment(self.folder / "home", FLOTILLA_NATS_URL=self.server.url, **self._named)
+        named = {"FLOTILLA_NATS_URL": self.server.url, "TMPDIR": str(self.temporary), **self._named}
+        self.environment = plain_environment(self.folder / "home", **named)
         self.settings = Settings(nats_url=self.server.url)
         apart(provision(self.settings))
         for worker in worker_names():
@@ -94,6 +100,7 @@ class Fleet:
                 process.kill()
                 process.wait()
         apart(self.server.stop())
+        shutil.rmtree(self.temporary, ignore_errors=True)
 
     def start(self, name: str) -> None:
         """Start a worker; what it says goes to its log."""
@@ -155,10 +162,31 @@ class Fleet:
         found = self.ask(lambda bus: bus.js.consumer_info("LOG", worker))
         return not found.num_pending and not found.num_ack_pending
 
+    def busy(self, workers: Sequence[str]) -> list[str]:
+        """Those of the workers that hold a message now."""
+
+        async def look(bus: Bus) -> list[str]:
+            found = [await bus.js.consumer_info("LOG", worker) for worker in workers]
+            return [consumer.name for consumer in found if consumer.num_ack_pending]
+
+        return self.ask(look)  # type: ignore[no-any-return]
+
     def request(self, run: str, idea: str, model: str = "") -> None:
         """Hand in an idea, as any client does, and do not wait."""
         request = RunRequested(tenant="default", run=run, idea=idea, model=model)
         assert self.ask(lambda bus: bus.log.say(request)).news, f"there is a run {run} already"
+
+    @staticmethod
+    def at_work_in(folder: Path) -> list[int]:
+        """The processes whose current folder lies in this one."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                if entry.name.isdigit() and (entry / "cwd").readlink().is_relative_to(folder):
+                    found.append(int(entry.name))
+            except OSError:
+                continue
+        return found
 
     def logs(self) -> str:
         """The end of what every worker said."""

@@ -27,8 +27,7 @@ def ran(fleet):
 
 def test_wrong_code_is_found_by_its_tests_and_repaired(ran):
     """What a seed hits depends on every word of the prompts, so several are tried; each run has to be completed."""
-    repaired = 0
-    for seed in range(1, 4):
+    for seed in range(1, 6):
         code, summary, facts = ran(f"wrong-{seed}", f"wrong_code=0.4,seed={seed}")
         assert code == 0, f"seed {seed}: {summary['reason']}"
         seen, repairs, [closed] = facts.of(ProjectVerified), facts.of(ProjectRepaired), facts.of(RunClosed)
@@ -37,8 +36,8 @@ def test_wrong_code_is_found_by_its_tests_and_repaired(ran):
         assert len(repairs) <= 3
         if repairs:
             assert not seen[0].evidence.passed and seen[0].evidence.reason + str(seen[0].evidence.failures)
-            repaired += 1
-    assert repaired, "at a rate of 0.4 a file, one of three projects is wrong at first"
+            break
+    assert repairs, "at a rate of 0.4 a module, one of five projects is wrong at first"
 
 
 def test_malformed_replies_are_asked_for_again(ran):
