@@ -9,9 +9,9 @@ OUT ?= out
 
 .PHONY: demo test test-fast test-slow lint types imports bench lock schemas clean
 
-# Run one idea on an embedded broker and write the project to out/.
+# Run one idea on an embedded broker and write the project to out/; a project of an earlier run there is replaced.
 demo: $(STAMP)
-	@rm -rf "$(OUT)"
+	@if [ -f "$(OUT)/.flotilla/manifest.json" ]; then rm -rf "$(OUT)"; fi
 	@$(BIN)/flotilla run "$(IDEA)" --out "$(OUT)"
 
 # The whole suite: what is fast and what is slow.

@@ -15,13 +15,17 @@ class PromptMessage(BaseModel):
 
 
 class ModelRequest(BaseModel):
-    """What is asked of a model. `reply_schema` is the JSON Schema of the wanted answer; its `title` names it."""
+    """What is asked of a model. `reply_schema` is the JSON Schema of the wanted answer; its `title` names it.
+
+    `seed` tells one attempt at a task from the next, so that a model whose answers it decides may give another one.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     messages: tuple[PromptMessage, ...]
     reply_schema: dict[str, Any]
     max_output_tokens: int = 32_000
+    seed: int = 1
 
 
 class Completion(BaseModel):

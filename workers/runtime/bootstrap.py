@@ -23,7 +23,7 @@ from nats.js.errors import NotFoundError
 from contracts import subjects
 from workers.prompting.templates import Prompts
 from workers.runtime import topology
-from workers.runtime.bus import Bus, bus_on, connection_options, servers
+from workers.runtime.bus import Bus, bus_on, connection_options, servers, without_password
 from workers.runtime.endings import Endings
 from workers.runtime.health import HealthServer, health_app
 from workers.runtime.lease import Leases
@@ -177,7 +177,7 @@ class WorkerApp:
         if self._bus is None or not self.ready.is_set():
             return "it is starting"
         if not self._bus.nc.is_connected:
-            return f"no connection to {self.settings.nats_url}"
+            return f"no connection to {without_password(self.settings.nats_url)}"
         try:
             await self._bus.js.consumer_info(self.service.stream, self.service.name)
         except (NatsError, TimeoutError) as error:

@@ -1,5 +1,6 @@
 """The bus as workers use it: the log of named facts, artifacts, and the connection under both."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -134,6 +135,11 @@ def connection_options(settings: Settings, name: str) -> dict[str, Any]:
     return options
 
 
+def without_password(url: str) -> str:
+    """The address as it may be shown."""
+    return re.sub(r"//[^@/,]*@", "//***@", url)
+
+
 def servers(settings: Settings) -> list[str]:
     """The brokers' addresses."""
     return [url.strip() for url in settings.nats_url.split(",") if url.strip()]
@@ -157,7 +163,7 @@ async def connect(settings: Settings, name: str = "client") -> AsyncIterator[Bus
     try:
         client = await nats.connect(servers(settings), allow_reconnect=True, error_cb=_quiet, **_first_try(options))
     except (NoServersError, OSError, TimeoutError, NatsError) as error:
-        raise BusUnavailable(f"no broker answers at {settings.nats_url}: {error}") from error
+        raise BusUnavailable(f"no broker answers at {without_password(settings.nats_url)}: {error}") from error
     client.options["max_reconnect_attempts"] = options["max_reconnect_attempts"]
     try:
         yield await bus_on(client, settings)

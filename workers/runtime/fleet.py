@@ -101,7 +101,7 @@ async def run_processes(settings: Settings, names: Sequence[str], ready: asyncio
 
 async def _keep(name: str, settings: Settings, stop: asyncio.Event) -> None:
     environment = {**os.environ, "FLOTILLA_NATS_URL": settings.nats_url, "FLOTILLA_HTTP_PORT": "0"}
-    command = (sys.executable, "-m", "workers.cli", "work", name)
+    command = (sys.executable, "-m", "workers.cli", "work", name, "--parent", str(os.getpid()))
     while not stop.is_set():
         process = await asyncio.create_subprocess_exec(*command, env=environment, start_new_session=True)
         gone, stopping = asyncio.create_task(process.wait()), asyncio.create_task(stop.wait())

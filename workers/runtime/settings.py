@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from contracts.message import Token
 
@@ -24,6 +24,8 @@ class SandboxSettings(BaseModel):
     processes: Count = 64
     output_kb: Count = 256
     disk_mb: Count = 64
+    open_files: Count = 256
+    entries: Count = 10_000
 
 
 class Settings(BaseSettings):
@@ -57,7 +59,9 @@ class Settings(BaseSettings):
     model: str = Field(default="builtin", description="the target of roles when a run names none")
     call_timeout_s: Positive = Field(default=600.0, description="one model call, at most")
     prompts_dir: Path | None = Field(default=None, description="prompts to use in place of those that are shipped")
-    extra_roles: tuple[Token, ...] = Field(default=(), description="roles that programs of your own serve")
+    extra_roles: Annotated[tuple[Token, ...], NoDecode] = Field(
+        default=(), description="roles that programs of your own serve, joined by commas"
+    )
 
     run_deadline_s: Count = Field(default=3_600, description="a run that names no deadline of its own")
     task_deadline_s: Count = Field(default=900, description="one attempt at a task of a project")
@@ -73,3 +77,8 @@ class Settings(BaseSettings):
     http_port: Annotated[int, Field(ge=0, le=65_535)] = Field(default=0, description="0 serves none")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["json", "text"] = "json"
+
+    @field_validator("extra_roles", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

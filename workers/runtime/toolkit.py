@@ -97,7 +97,7 @@ class Toolkit:
         """
         model = self._models.named(self._task.model)
         rendered = self._rendered(prompt, inputs)
-        request = ModelRequest(messages=_messages(rendered), reply_schema=_schema(reply))
+        request = ModelRequest(messages=_messages(rendered), reply_schema=_schema(reply), seed=self._task.attempt)
         answer = await self._answered(Asked(model, rendered, request))
         try:
             return _fitting(answer, reply, check)

@@ -9,6 +9,7 @@ bubblewrap  + a root directory with nothing in it but what is shown
 
 import json
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -86,9 +87,19 @@ def _missing(minimum: str) -> str:
         return "there is no bwrap on PATH; install bubblewrap"
     if Level(minimum) >= Level.LANDLOCK and not abi():
         return "the kernel has no Landlock; use Linux 5.13 or newer with landlock among its security modules (lsm=)"
+    if closed := _closed_folder():
+        return f"{closed} may not be entered by the user that runs generated code; let TMPDIR name a folder that may"
     if Level(minimum) == Level.BUBBLEWRAP:
         return "bwrap is installed but may not make namespaces here (a container, or user namespaces are off)"
     return "a probe at that level failed; the fleet needs to be root with CAP_SETUID, or not root at all"
+
+
+def _closed_folder() -> Path | None:
+    """What on the way to temporary files keeps other users out, where runs have another uid than the fleet."""
+    if spare_uid(Level.LANDLOCK) is None:
+        return None
+    place = Path(tempfile.gettempdir()).resolve()
+    return next((folder for folder in (place, *place.parents) if not folder.stat().st_mode & stat.S_IXOTH), None)
 
 
 def probe(level: Level) -> Report | None:

@@ -142,3 +142,11 @@ def test_rates_come_out_about_right(requested):
     struck = sum(faults.strikes("wrong_code", f"request {number}") for number in range(2_000))
 
     assert 500 < struck < 700
+
+
+async def test_another_attempt_draws_its_faults_anew(requested):
+    model = BuiltinModel("builtin:malformed=0.5,seed=3")
+    request = requested("PlanReply", idea=IDEA, roles=[], objections=[])
+    answers = {seed: (await model.complete(request.model_copy(update={"seed": seed}))).text for seed in range(1, 13)}
+    assert len(set(answers.values())) == 2
+    assert (await model.complete(request)).text == answers[1]

@@ -80,7 +80,8 @@ def _spoil(answer: str, schema: dict[str, Any]) -> str:
 
 def _text(request: ModelRequest) -> str:
     messages = "\0".join(f"{message.role}\0{message.text}" for message in request.messages)
-    return f"{request.reply_schema.get('title', '')}\0{messages}"
+    again = f"\0{request.seed}" if request.seed > 1 else ""
+    return f"{request.reply_schema.get('title', '')}\0{messages}{again}"
 
 
 def _completion(question: str, answer: str, *, refused: bool = False) -> Completion:
