@@ -48,6 +48,15 @@ def test_a_kernel_without_landlock_is_told_so(monkeypatch):
         require(Level.LANDLOCK)
 
 
+def test_a_temporary_folder_that_other_users_may_not_enter_is_named(monkeypatch, tmp_path):
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    monkeypatch.setattr(tempfile, "tempdir", str(closed))
+    monkeypatch.setattr(levels, "spare_uid", lambda level: 60_000)
+    with pytest.raises(SandboxTooWeak, match=r"closed may not be entered.*TMPDIR"):
+        require(Level.LANDLOCK)
+
+
 def test_what_is_required_and_reached_is_answered():
     assert require(Level.NONE) == reachable()
     assert require("limits") >= Level.LIMITS
