@@ -56,6 +56,7 @@ class Up:
     def __init__(self, folder, environment, until):
         self.folder, self.environment, self.until = folder, environment, until
         self.log = folder / "up.log"
+        self.started = set()
 
     def start(self):
         """Start it and wait until it says that it is up."""
@@ -80,7 +81,7 @@ class Up:
     def workers(self):
         """The process of each worker, by its name."""
         running = commands(below(self.process.pid))
-        return {command.split()[-1]: pid for pid, command in running.items() if " work " in command}
+        return {command.split(" work ")[1].split()[0]: pid for pid, command in running.items() if " work " in command}
 
     def stop(self, number):
         """Send it a signal; returns its exit code and what of it is still there afterwards."""
@@ -94,11 +95,9 @@ class Up:
 def up(tmp_path, outside):
     fleet = Up(tmp_path, outside.plain_environment(tmp_path / "home"), outside.until)
     yield fleet
-    if fleet.process.poll() is None:
-        mine = below(fleet.process.pid)
-        for pid in (fleet.process.pid, *mine):
-            os.kill(pid, signal.SIGKILL)
-        fleet.process.wait()
+    for pid in commands(fleet.started | {fleet.process.pid} | below(fleet.process.pid)):
+        os.kill(pid, signal.SIGKILL)
+    fleet.process.wait()
 
 
 def test_others_find_it_and_it_leaves_no_process_behind_but_its_data(up):
@@ -129,3 +128,13 @@ def test_a_worker_that_dies_is_started_again(up):
     up.until(lambda: up.workers().get("architect", before) != before, "another architect")
     code, _, left = up.stop(signal.SIGTERM)
     assert (code, left) == (0, {}), up.log.read_text()[-3_000:]
+
+
+def test_a_fleet_that_is_killed_takes_its_workers_along(up):
+    up.start()
+    up.until(lambda: len(up.workers()) == len(worker_names()), "all workers")
+    workers = set(up.workers().values())
+    up.started |= below(up.process.pid)
+    up.process.kill()
+    up.process.wait()
+    up.until(lambda: not commands(workers), "the workers notice and end")
