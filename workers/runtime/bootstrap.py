@@ -36,6 +36,7 @@ from workers.runtime.settings import Settings
 from workers.runtime.telemetry import Metrics, configure_logging, faststream_metrics
 
 PULL_CHECK_S = 0.5
+MOST_TOGETHER = 64
 PENDING_BYTES = 1024**3
 """What may wait in memory between connection and lease; the room of a worker is what bounds it in truth."""
 
@@ -63,12 +64,11 @@ class WorkerApp:
             middlewares=counted,
             **connection_options(settings, service.name),
         )
-        inbox = f"_INBOX.{service.name}.{secrets.token_hex(8)}"
+        self.inbox = inbox = f"_INBOX.{service.name}.{secrets.token_hex(8)}"
         self.endings = Endings()
         self.puller = Puller(service.stream, service.name, inbox, self.leases.room, settings.concurrency)
         self.subscriber = self.broker.subscriber(
             f"{inbox}.*",
-            pending_bytes_limit=PENDING_BYTES,
             parser=_unparsed,
             decoder=_undecoded,
             ack_policy=AckPolicy.MANUAL,
@@ -76,8 +76,10 @@ class WorkerApp:
             include_in_schema=False,
         )
         self.subscriber(self._take)
+        self.subscriber._create_subscription = self._subscribe  # type: ignore[method-assign]
         # FastStream would compile the inbox's pattern anew for each message, for log lines that it does not write here.
         self.subscriber.get_log_context = _no_log_context  # type: ignore[method-assign]
+        self._arrived: list[Msg] = []
         self.app = FastStream(
             self.broker, on_startup=[self._start], after_startup=[self._started], on_shutdown=[self._stop], logger=None
         )
@@ -86,12 +88,28 @@ class WorkerApp:
         self._watching: list[asyncio.Task[None]] = []
         self._health: HealthServer | None = None
 
-    async def _take(self, msg: Msg) -> None:
-        if msg.headers and "Status" in msg.headers:
-            self.puller.told(msg.subject, msg.headers)
-        else:
-            self.puller.arrived()
-            self.leases.take(msg)
+    async def _subscribe(self) -> None:
+        """FastStream asks for its subscription here: what has arrived by the time it looks goes through it together."""
+        assert self._bus is not None
+        self.subscriber.subscription = await self._bus.nc.subscribe(
+            f"{self.inbox}.*", cb=self._arrive, pending_bytes_limit=PENDING_BYTES
+        )
+
+    async def _arrive(self, msg: Msg) -> None:
+        self._arrived.append(msg)
+        subscription = self.subscriber.subscription
+        more = subscription.pending_msgs if isinstance(subscription, Subscription) else 0
+        if more == 0 or len(self._arrived) >= MOST_TOGETHER:
+            together, self._arrived = self._arrived, []
+            await self.subscriber.consume(together)  # type: ignore[arg-type]
+
+    async def _take(self, together: list[Msg]) -> None:
+        for msg in together:
+            if msg.headers and "Status" in msg.headers:
+                self.puller.told(msg.subject, msg.headers)
+            else:
+                self.puller.arrived()
+                self.leases.take(msg)
         await self.puller.top_up()
 
     async def _start(self) -> None:

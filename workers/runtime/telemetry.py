@@ -51,7 +51,9 @@ class _OfWorker(NatsMetricsSettingsProvider):
         self._worker = worker
 
     def get_consume_attrs_from_message(self, msg: StreamMessage[Any]) -> ConsumeAttrs:
-        return {"destination_name": self._worker, "message_size": len(msg.raw_message.data), "messages_count": 1}
+        together = msg.raw_message
+        size = sum(len(one.data) for one in together)
+        return {"destination_name": self._worker, "message_size": size, "messages_count": len(together)}
 
 
 def faststream_metrics(worker: str, registry: CollectorRegistry) -> PrometheusMiddleware[Any, Any]:
