@@ -3,7 +3,6 @@
 import importlib.util
 import json
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
@@ -69,13 +68,11 @@ def deliver(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
 
     def delivered(on: Any, idea: str, *options: str) -> Any:
         folder = tmp_path_factory.mktemp("out") / "project"
-        began = time.monotonic()
         said = on.flotilla("run", idea, "--out", str(folder), "--json", *options)
-        seconds = time.monotonic() - began
         *facts, summary = [json.loads(line) for line in said.stdout.splitlines()] or [{}]
         assert said.returncode == 0, f"{summary.get('reason')}\n{said.stderr}"
         said_facts = {fact["name"]: fact["message"] for fact in facts}
-        return project.Delivered(folder, summary, said_facts, project.files_in(folder), seconds)
+        return project.Delivered(folder, summary, said_facts, project.files_in(folder))
 
     return delivered
 

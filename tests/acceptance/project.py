@@ -35,7 +35,6 @@ class Delivered(NamedTuple):
     summary: dict[str, Any]
     facts: dict[str, Any]
     files: dict[str, bytes]
-    seconds: float
 
     @property
     def manifest(self) -> dict[str, Any]:
