@@ -5,7 +5,8 @@ import asyncio
 from contracts.v1.plans import Plan, PlannedTask
 from contracts.v1.tasks import Outcome, PerformTask, TaskPerformed
 from workers.orchestrator.worker import orchestrator
-from workers.runtime.bootstrap import WorkerApp, role_service
+from workers.runtime.app import WorkerApp
+from workers.runtime.bootstrap import role_service
 from workers.runtime.role import Job, Role
 from workers.runtime.settings import Settings
 from workers.runtime.telemetry import configure_logging

@@ -18,9 +18,9 @@ from contracts.codec import ContractError, decode
 from contracts.message import Message
 from contracts.subjects import noun_filter, parse
 from contracts.v1.runs import RunRequested
+from workers.fleet import provision, worker_names
 from workers.runtime.bus import Bus, connect
 from workers.runtime.embedded import EmbeddedNats
-from workers.runtime.fleet import provision, worker_names
 from workers.runtime.ports import Stored
 from workers.runtime.settings import Settings
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workers.runtime.fleet import worker_names
+from workers.fleet import worker_names
 
 pytestmark = pytest.mark.slow
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from contracts.v1.runs import RunRequested
+from workers.fleet import provision
 from workers.runtime.bus import connect
 from workers.runtime.embedded import EmbeddedNats
-from workers.runtime.fleet import provision
 from workers.runtime.settings import Settings
 
 Run = Callable[..., subprocess.CompletedProcess[str]]

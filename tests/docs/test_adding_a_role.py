@@ -18,11 +18,12 @@ from contracts.codec import decode, encode
 from contracts.subjects import address_of, subject_of
 from contracts.v1.runs import RunClosed
 from contracts.v1.tasks import PerformTask, TaskPerformed
+from workers import fleet
 from workers.llm.model import Completion
 from workers.orchestrator.worker import orchestrator
 from workers.prompting.templates import Prompts
-from workers.runtime import fleet, roster, topology
-from workers.runtime.bootstrap import WorkerApp
+from workers.runtime import roster, topology
+from workers.runtime.app import WorkerApp
 from workers.runtime.models import PROVIDERS, Models
 from workers.runtime.role_service import RoleService
 

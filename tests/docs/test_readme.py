@@ -5,7 +5,7 @@ import re
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
 
-from workers.runtime.fleet import worker_names
+from workers.fleet import worker_names
 from workers.runtime.settings import Settings
 from workers.runtime.telemetry import Metrics
 

@@ -21,7 +21,8 @@ from workers.dead_letters.worker import DeadLetters
 from workers.orchestrator.policy import Policy
 from workers.orchestrator.worker import Orchestrator
 from workers.runtime import topology
-from workers.runtime.bootstrap import WorkerApp, role_service
+from workers.runtime.app import WorkerApp
+from workers.runtime.bootstrap import role_service
 from workers.runtime.bus import Bus, connect
 from workers.runtime.embedded import EmbeddedNats
 from workers.runtime.role import Job, Role

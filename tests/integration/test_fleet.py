@@ -10,8 +10,9 @@ import sys
 import pytest
 
 from contracts.v1.runs import RunRequested
-from workers.runtime import fleet, topology
-from workers.runtime.bootstrap import NotProvisioned
+from workers import fleet
+from workers.runtime import topology
+from workers.runtime.app import NotProvisioned
 
 NET = ("orchestrator", "timekeeper", "dead_letters")
 
@@ -159,9 +160,9 @@ async def test_faststreams_command_ends_with_the_advice_when_nothing_is_provisio
 
 
 async def test_a_worker_leaves_when_its_consumer_goes(ward, monkeypatch):
-    from workers.runtime import bootstrap
+    from workers.runtime import app as worker_app
 
-    monkeypatch.setattr(bootstrap, "WATCH_EVERY_S", 0.1)
+    monkeypatch.setattr(worker_app, "WATCH_EVERY_S", 0.1)
     app = fleet.worker_app("timekeeper", ward.settings)
     running = asyncio.create_task(app.app.run())
     await asyncio.wait_for(app.ready.wait(), 10)

@@ -6,7 +6,7 @@ import pytest
 
 from contracts.v1.runs import CancelRequested
 from contracts.v1.tasks import TaskPerformed
-from workers.orchestrator import worker as shell
+from workers.orchestrator import known_runs
 from workers.runtime.bus import connect
 
 TENANT = "acme"
@@ -177,7 +177,7 @@ async def test_a_task_whose_deadline_passes_is_tried_again_and_then_fails_the_ru
 
 
 async def test_runs_complete_when_the_cache_holds_fewer_than_are_open(ward, monkeypatch):
-    monkeypatch.setattr(shell, "CACHED_RUNS", 2)
+    monkeypatch.setattr(known_runs, "MOST_KNOWN", 2)
     await fleet(ward, "step")
     runs = [f"r{n}" for n in range(25)]
     await asyncio.gather(*(ward.say(ward.request(run, "step", "step", "step")) for run in runs))

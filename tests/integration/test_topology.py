@@ -7,7 +7,7 @@ from nats.js.errors import NotFoundError, ServerError
 
 from contracts.v1.tasks import TaskPerformed
 from workers.runtime import topology
-from workers.runtime.bootstrap import NotProvisioned
+from workers.runtime.app import NotProvisioned
 
 STREAMS = ("LOG", "TIMERS", "DEAD", "ADVISORIES", "KV_agents", "KV_budgets", "OBJ_artifacts")
 

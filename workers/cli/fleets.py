@@ -26,7 +26,7 @@ class RealFleets:
     @property
     def names(self) -> Sequence[str]:
         """All workers."""
-        from workers.runtime.fleet import worker_names  # noqa: PLC0415
+        from workers.fleet import worker_names  # noqa: PLC0415
 
         return worker_names()
 
@@ -48,7 +48,7 @@ class RealFleets:
 
     async def provision(self, settings: Settings) -> Sequence[str]:
         """The runtime's provisioning."""
-        from workers.runtime.fleet import provision  # noqa: PLC0415
+        from workers.fleet import provision  # noqa: PLC0415
 
         return await provision(settings)
 
@@ -56,7 +56,7 @@ class RealFleets:
         self, settings: Settings, names: Sequence[str], processes: bool, ready: asyncio.Event, stop: asyncio.Event
     ) -> None:
         """Workers in this process, or one process for each; both provision first."""
-        from workers.runtime.fleet import run_in_process, run_processes  # noqa: PLC0415
+        from workers.fleet import run_in_process, run_processes  # noqa: PLC0415
         from workers.runtime.telemetry import configure_logging  # noqa: PLC0415
 
         configure_logging(settings)

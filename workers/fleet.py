@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from workers.runtime import topology
-from workers.runtime.bootstrap import WorkerApp, role_service
+from workers.runtime.app import WorkerApp
+from workers.runtime.bootstrap import role_service
 from workers.runtime.bus import connect
 from workers.runtime.health import HealthServer, health_app
 from workers.runtime.roster import role_names, roles
