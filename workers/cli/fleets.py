@@ -44,7 +44,7 @@ class RealFleets:
         """An nats-server from the wheel."""
         from workers.runtime.embedded import EmbeddedNats  # noqa: PLC0415
 
-        return EmbeddedNats(data)
+        return EmbeddedNats(data, tied=True)
 
     async def provision(self, settings: Settings) -> Sequence[str]:
         """The runtime's provisioning."""

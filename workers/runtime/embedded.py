@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import ctypes
 import json
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -12,6 +14,7 @@ from types import TracebackType
 from typing import Self
 
 START_TIMEOUT_S = 20.0
+PR_SET_PDEATHSIG = 1
 
 
 class ServerMissing(RuntimeError):
@@ -25,14 +28,15 @@ class ServerFailed(RuntimeError):
 class EmbeddedNats:
     """A nats-server process. `url` is known once it is started; without `data_dir` its data goes when it stops.
 
-    A stop-start with the same `data_dir` and `port` keeps streams and consumers.
+    A stop-start with the same `data_dir` and `port` keeps streams and consumers. A `tied` one ends with the thread
+    that starts it, even when that is killed (Linux only); start it on the main thread.
     """
 
-    def __init__(self, data_dir: Path | None = None, port: int = -1, monitor: bool = False) -> None:
+    def __init__(self, data_dir: Path | None = None, port: int = -1, monitor: bool = False, tied: bool = False) -> None:
         self._own_dir = data_dir is None
         self.data_dir = data_dir or Path(tempfile.mkdtemp(prefix="flotilla-nats-"))
         self.port = port
-        self._monitor = monitor
+        self._monitor, self._tied = monitor, tied
         self.monitor_url = ""
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -52,7 +56,7 @@ class EmbeddedNats:
 
     async def _start(self, ports: Path) -> None:
         log = self.data_dir / "nats-server.log"
-        self.process = _spawn(self._command(ports), log)
+        self.process = _spawn(self._command(ports), log, self._tied)
         announced = ports / f"nats-server_{self.process.pid}.ports"
         deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
         while not (said := _ports(announced)):
@@ -99,9 +103,23 @@ class EmbeddedNats:
         await self.stop()
 
 
-def _spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+def _spawn(command: list[str], log: Path, tied: bool) -> subprocess.Popen[bytes]:
+    libc = ctypes.CDLL(None) if tied and sys.platform == "linux" else None
+
+    def end_with_parent() -> None:
+        if libc is not None:
+            libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
     with log.open("ab") as out:
-        return subprocess.Popen(command, stdout=out, stderr=out, stdin=subprocess.DEVNULL, start_new_session=True)
+        return subprocess.Popen(
+            command,
+            stdout=out,
+            stderr=out,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            # Between fork and exec it makes one system call and takes no lock, so threads can't hang it.
+            preexec_fn=end_with_parent if libc is not None else None,  # noqa: PLW1509
+        )
 
 
 def _binary() -> str:

@@ -1,0 +1,46 @@
+"""The embedded broker."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+
+from workers.runtime.embedded import EmbeddedNats
+
+STARTS_ONE = """
+import asyncio
+from workers.runtime.embedded import EmbeddedNats
+async def main():
+    server = EmbeddedNats(tied=True)
+    await server.start()
+    print(server.process.pid, flush=True)
+    await asyncio.sleep(60)
+asyncio.run(main())
+"""
+
+
+async def test_a_tied_broker_ends_with_the_process_that_started_it_even_by_kill_9():
+    owner = await asyncio.create_subprocess_exec(sys.executable, "-c", STARTS_ONE, stdout=asyncio.subprocess.PIPE)
+    broker = int(await owner.stdout.readline())
+    owner.send_signal(signal.SIGKILL)
+    await owner.wait()
+    async with asyncio.timeout(10):
+        while is_running(broker):  # noqa: ASYNC110 - another process has no event to wait for
+            await asyncio.sleep(0.02)
+
+
+def is_running(pid):
+    status = Path(f"/proc/{pid}/status")
+    return status.exists() and "State:\tZ" not in status.read_text()
+
+
+async def test_a_broker_that_is_stopped_and_started_in_its_place_keeps_its_data(tmp_path):
+    first = EmbeddedNats(tmp_path)
+    await first.start()
+    await first.stop()
+    assert (tmp_path / "jetstream").is_dir()
+    async with EmbeddedNats(tmp_path, first.port) as second:
+        assert second.url == first.url
+        assert is_running(second.process.pid)
+        assert os.getpgid(second.process.pid) != os.getpgrp()
