@@ -56,11 +56,12 @@ class Puller:
         """A status has come on the inbox of a wish: a heartbeat, or that the wish is over and what was left of it."""
         self._heard_at = time.monotonic()
         status = headers.get("Status")
-        if status == "100" or int(subject.rsplit(".", 1)[1]) < self._oldest:
+        number, batch = subject.rsplit(".", 1)[1].split("-")
+        if status == "100" or int(number) < self._oldest:
             return
         self._resting = status not in ORDINARY_ENDS
-        left = headers.get("Nats-Pending-Messages")
-        self._open = max(0, self._open - int(left)) if left is not None else 0
+        # A wish that is refused ends without a count: all of it is left, and the other wishes are still open.
+        self._open = max(0, self._open - int(headers.get("Nats-Pending-Messages", batch)))
 
     def forget(self) -> None:
         """Take all open wishes for lost, as after a reconnect."""
@@ -79,10 +80,12 @@ class Puller:
         wanted = self._room() - self._open
         if self._publish is None or self._resting or wanted <= 0 or (self._open and wanted < self._worth_a_wish):
             return
+        if not self._open:
+            self._heard_at = time.monotonic()  # while nothing was open, the broker owed nothing
         self._open += wanted
         wish = {
             "batch": wanted,
             "expires": int(EXPIRES_S * NANOSECONDS),
             "idle_heartbeat": int(HEARTBEAT_S * NANOSECONDS),
         }
-        await self._publish(self._subject, json.dumps(wish).encode(), f"{self._inbox}.{next(self._numbers)}")
+        await self._publish(self._subject, json.dumps(wish).encode(), f"{self._inbox}.{next(self._numbers)}-{wanted}")
