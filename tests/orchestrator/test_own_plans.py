@@ -101,3 +101,21 @@ def test_the_longest_names_still_fit_into_every_token(make):
     long = "a" * 40
     run = fold_spoiled(make.run(make.request(make.plan(make.task(long, deadline_s=1)))), f"result.{long}")
     assert [timer.name for timer in decide(run, make.POLICY).timers] == ["run", f"task-{long}-S2-1"]
+
+
+def test_deciding_again_sets_the_timers_of_every_attempt_that_is_out_and_says_nothing_twice(make):
+    plan = make.plan(
+        make.task("a", deadline_s=7), make.task("b", deadline_s=8), make.task("c", needs=["b"], deadline_s=9)
+    )
+    asked = make.asking(make.request(plan, deadline_s=60))
+    run = make.run(*asked.facts.values(), make.performed("a"))
+    assert decide(run, make.POLICY).timers == ()
+    again = decide(run, make.POLICY, again=True)
+    assert again.timers == (SetTimer("run", 60), SetTimer("task-b-1", 8))
+    assert again.messages == ()
+
+
+def test_deciding_again_sets_no_timer_of_a_run_that_is_over(make):
+    closed = make.end(make.request(make.plan(make.task("a"))), make.performed("a"))
+    run = make.run(make.request(make.plan(make.task("a"))), make.performed("a"), closed)
+    assert decide(run, make.POLICY, again=True).timers == ()

@@ -35,10 +35,10 @@ class SetTimer(NamedTuple):
 
 @dataclass(frozen=True)
 class Decision:
-    """Timers are set before the messages are said, so that no command is ever out without its deadline.
+    """The timers and the messages may go out at once, if the fact that called for them is acked only after both.
 
-    The messages may be said in any order, all at once. A failure is said without what follows from it, because
-    the log may have taken another one of that name; what follows is decided when the failure is back.
+    A crash in between is mended by deciding `again`. A failure is said without what follows from it, because the log
+    may have taken another one of that name; what follows is decided when the failure is back.
     """
 
     timers: tuple[SetTimer, ...] = ()
@@ -48,8 +48,12 @@ class Decision:
 NOTHING = Decision()
 
 
-def decide(run: Run, policy: Policy) -> Decision:
-    """Return every message that this run now calls for and whose name is not yet in the log."""
+def decide(run: Run, policy: Policy, again: bool = False) -> Decision:
+    """Return every message that this run now calls for and whose name is not yet in the log.
+
+    `again` is for a fact that was handed over before: whoever had it may have said the commands and no timers, so
+    the timers of every attempt that is out are set once more. That moves them, by no more than it took to notice.
+    """
     request = run.request
     if request is None or run.is_closed:
         return NOTHING
@@ -60,7 +64,7 @@ def decide(run: Run, policy: Policy) -> Decision:
     if request.plan is not None and (wrong := _objections(run, request, policy)):
         return Decision(messages=(endings.refused(run, wrong),))
     wanted = next_of_project(run, request, policy) if request.plan is None else _next_of_own(run, request)
-    return _close(run, wanted) if isinstance(wanted, Ending) else _ask_all(run, request, wanted, policy)
+    return _close(run, wanted) if isinstance(wanted, Ending) else _ask_all(run, request, wanted, policy, again)
 
 
 def _objections(run: Run, request: RunRequested, policy: Policy) -> tuple[plans.Objection, ...]:
@@ -81,19 +85,19 @@ def _close(run: Run, ending: Ending) -> Decision:
     return Decision(messages=(endings.closed(run, ending),))
 
 
-def _ask_all(run: Run, request: RunRequested, steps: list[Step], policy: Policy) -> Decision:
+def _ask_all(run: Run, request: RunRequested, steps: list[Step], policy: Policy, again: bool) -> Decision:
     """Ask for every step whose needs are met; a step that has a result all the same has one of the wrong kind."""
     for step in steps:
         if (found := run.result(step.name, Outcome)) is not None:
             return _close(run, endings.mistaken(run, step, found))
     timers: list[SetTimer] = []
     messages: list[Message] = []
-    if not any(name.startswith("task.") for names in (run.facts, run.spoiled) for name in names):
+    if again or not any(name.startswith("task.") for names in (run.facts, run.spoiled) for name in names):
         timers.append(SetTimer(RUN_DEADLINE, request.deadline_s or policy.run_deadline_s))
     for step in steps:
         if not all(run.has_result(need) for need in step.needs):
             continue
-        asked = _ask(run, step, policy)
+        asked = _ask(run, step, policy, again)
         if asked.ending is not None:
             return _close(run, asked.ending)
         timers += asked.timers
@@ -107,7 +111,7 @@ class _Asked(NamedTuple):
     ending: Ending | None = None
 
 
-def _ask(run: Run, step: Step, policy: Policy) -> _Asked:
+def _ask(run: Run, step: Step, policy: Policy, again: bool) -> _Asked:
     """The next attempt at a step, or its end, or the failure of an attempt that nobody else will report."""
     *burnt, name = run.names(step.name)
     if len(burnt) >= policy.max_attempts:
@@ -118,12 +122,12 @@ def _ask(run: Run, step: Step, policy: Policy) -> _Asked:
     attempt = len(failures) + 1
     if (lost := _lost(run, step, name, attempt)) is not None:
         return _Asked(messages=(lost,))
+    timers = (SetTimer(_timer(name, attempt), step.deadline_s),) if step.deadline_s else ()
     if f"task.{step.role}.{name}.{attempt}" in run.facts:
-        return _Asked()
+        return _Asked(timers if again else ())
     command = step.command(run)
     if (name, attempt) != (command.task, command.attempt):
         command = command.model_copy(update={"task": name, "attempt": attempt})
-    timers = (SetTimer(_timer(name, attempt), step.deadline_s),) if step.deadline_s else ()
     return _Asked(timers, (command,))
 
 

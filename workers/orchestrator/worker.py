@@ -5,7 +5,7 @@ facts, and all of them may decide: what is said twice is kept once.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -60,7 +60,7 @@ class Orchestrator(Service):
                 known.epoch = epoch
             await self._runs.catch_up(known, delivery)
             verdict = await self._take_in(known, address, delivery)
-            await self._carry_out(known)
+            await self._carry_out(known, again=delivery.number > 1)
         if begins:
             await self._heed_early_cancel(known)
         return verdict
@@ -110,26 +110,21 @@ class Orchestrator(Service):
             await self._say(known, _refusal(address, error))
         return Verdict("term") if address.noun != "run.requested" else ACK
 
-    async def _carry_out(self, known: KnownRun) -> None:
+    async def _carry_out(self, known: KnownRun, again: bool = False) -> None:
         """Say what is wanted; when another replica was first with other words, take those in and decide again."""
         as_meant = False
         while not as_meant:
-            decision = decide(known.run, self._policy)
-            if not decision.messages:
-                return
-            run = known.run
-            if decision.timers:
-                await self._set_timers(run, decision.timers)
-            as_meant = all(await _each(self._say(known, message) for message in decision.messages))
-            if known.run.is_closed:
-                self._runs.forget(known)
+            run, decision = known.run, decide(known.run, self._policy, again)
+            timers = [self._set_timer(run, timer) for timer in decision.timers]
+            said = await _each([*timers, *(self._say(known, message) for message in decision.messages)])
+            as_meant = all(said)
+        if known.run.is_closed:
+            self._runs.forget(known)
 
-    async def _set_timers(self, run: Run, timers: Iterable[SetTimer]) -> None:
-        now = datetime.now(UTC)
-        set_timer = self.env.bus.set_timer
-        await _each(
-            set_timer(run.tenant, run.run, timer.name, now + timedelta(seconds=timer.delay_s)) for timer in timers
-        )
+    async def _set_timer(self, run: Run, timer: SetTimer) -> bool:
+        at = datetime.now(UTC) + timedelta(seconds=timer.delay_s)
+        await self.env.bus.set_timer(run.tenant, run.run, timer.name, at)
+        return True
 
     async def _say(self, known: KnownRun, message: Message) -> bool:
         """Say one message and take it in; returns whether what the log now holds is what was meant here."""
@@ -161,10 +156,9 @@ class Orchestrator(Service):
         known.fold_stored(subjects.address_of(message), stored.data)
 
 
-async def _each(publishes: Iterable[Coroutine[None, None, T]]) -> list[T]:
+async def _each(publishes: Sequence[Coroutine[None, None, T]]) -> list[T]:
     """Publish in order, all in flight at once."""
-    waiting = list(publishes)
-    return [await waiting[0]] if len(waiting) == 1 else await asyncio.gather(*waiting)
+    return [await publishes[0]] if len(publishes) == 1 else await asyncio.gather(*publishes)
 
 
 def _refusal(address: subjects.Address, error: ContractError) -> RunClosed:
