@@ -209,3 +209,13 @@ async def test_a_bus_on_a_broker_that_restarts_keeps_its_data(tmp_path, settings
         connect(settings.model_copy(update={"nats_url": server.url})) as bus,
     ):
         assert len(await bus.log.history(TENANT, "r1")) == 1
+
+
+async def test_a_fact_with_a_header_that_looks_like_a_status_is_read_like_any_other(ward):
+    subjects = [f"flotilla.{TENANT}.r1.result.{task}" for task in ("t0", "t1", "t2")]
+    for subject, status in zip(subjects, ("404", "204", "fine"), strict=True):
+        await ward.bus.publisher.publish(subject, b"{}", {"Status": status})
+    assert [stored.subject for stored in await ward.bus.log.history(TENANT, "r1")] == subjects
+    for subject in subjects:
+        found = await ward.bus.log.find(subject)
+        assert found is not None and found.subject == subject

@@ -3,6 +3,8 @@
 import asyncio
 import time
 
+from contracts.codec import encode
+from contracts.subjects import subject_of
 from contracts.v1.failures import TaskFailed
 from contracts.v1.tasks import ProjectReviewed, TaskPerformed, VerifyProject
 from workers.llm.model import ModelUnavailable
@@ -285,3 +287,13 @@ async def test_failures_that_allow_it_lead_to_new_attempts_up_to_the_limit(ward)
     failures = [name for name in await ward.names("r1") if name.startswith("failure")]
     assert failures == ["failure.t0.1", "failure.t0.2", "failure.t0.3"]
     assert isinstance(await ward.fact("r1", "failure.t0.3"), TaskFailed)
+
+
+async def test_a_command_with_a_header_that_looks_like_a_status_is_done_like_any_other(ward):
+    await ward.provision("step")
+    await ward.role("step")
+    task = ward.task("step", "r1")
+    await ward.bus.publisher.publish(subject_of(task), encode(task), {"Status": "fine"})
+    await ward.fact("r1", "result.t")
+    await ward.settled("step")
+    assert await ward.redelivered("step") == 0

@@ -100,11 +100,14 @@ class WorkerApp:
 
     async def _take(self, together: list[Msg]) -> None:
         for msg in together:
-            if msg.headers and "Status" in msg.headers:
+            # A client's own message may have a header of that name; only the broker writes to the inbox itself.
+            if msg.headers and "Status" in msg.headers and msg.subject.startswith(self.inbox):
                 self.puller.told(msg.subject, msg.headers)
             else:
                 self.puller.arrived()
                 self.leases.take(msg)
+        # The leases' tasks begin here, ahead of FastStream's way out of its pipeline.
+        await asyncio.sleep(0)
         await self.puller.top_up()
 
     async def _start(self) -> None:

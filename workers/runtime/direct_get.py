@@ -67,7 +67,8 @@ class DirectGets:
             return
         headers = msg.headers or {}
         status = headers.get("Status")
-        if status is None:
+        # Stored messages have a sequence; one of a client may have a header "Status" of its own as well.
+        if "Nats-Sequence" in headers:
             question.found.append(_stored(msg, headers))
             if not question.many:
                 question.answered.set_result((question.found, False))
