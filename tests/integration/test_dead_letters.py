@@ -1,5 +1,7 @@
 """The net under the other workers: what the broker says was given up is buried once and fails its attempt."""
 
+from nats.js import api
+
 from contracts.v1.tasks import TaskPerformed
 
 TENANT = "acme"
@@ -79,3 +81,16 @@ async def test_a_message_that_is_given_up_while_the_worker_is_away_is_buried_whe
     await rude(ward)
     await ward.dead_letters()
     assert (await ward.fact("r1", "failure.t.1")).error == "crashed"
+
+
+async def test_a_consumer_of_somebody_else_that_gives_a_task_up_fails_no_attempt(ward):
+    await ward.provision("step")
+    await ward.dead_letters()
+    await ward.bus.js.add_consumer(
+        "LOG", api.ConsumerConfig(durable_name="audit", ack_policy=api.AckPolicy.EXPLICIT, filter_subject="flotilla.>")
+    )
+    await ward.say(ward.task("step", "r1"))
+    await rude(ward, "audit")
+    await ward.letters(1)
+    await ward.settled("dead_letters", "ADVISORIES")
+    assert await ward.names("r1") == ["task.step.t.1"]

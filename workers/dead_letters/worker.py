@@ -41,13 +41,14 @@ class DeadLetters(Service):
             return ACK
         reason = f"worker {consumer} gave it up after {deliveries} deliveries"
         await self.bury(Delivery(lost.subject or "", lost.data or b"", deliveries, sequence, 0, 0.0), reason, stream)
-        await self._record(lost.subject or "", reason)
+        await self._record(lost.subject or "", consumer, reason)
         return ACK
 
-    async def _record(self, subject: str, reason: str) -> None:
+    async def _record(self, subject: str, consumer: str, reason: str) -> None:
+        """Fail the attempt, if it was its own role that gave it up: anybody may have a consumer that reads along."""
         try:
             address = subjects.parse(subject, self.env.settings.prefix)
-            if address.noun != "task":
+            if address.noun != "task" or address.names[0] != consumer:
                 return
             role, task, attempt = address.names
             failure = TaskFailed(
