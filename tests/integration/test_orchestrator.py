@@ -8,6 +8,7 @@ from contracts.v1.runs import CancelRequested
 from contracts.v1.tasks import TaskPerformed
 from workers.orchestrator import known_runs
 from workers.runtime.bus import connect
+from workers.runtime.errors import BusUnavailable
 
 TENANT = "acme"
 STEPS = ("step1", "step2", "step3", "step4", "step5")
@@ -237,3 +238,40 @@ async def test_runs_go_on_after_the_broker_was_killed_and_restarted(ward, attemp
     await ward.server.start()
     for n in range(5):
         assert (await ward.closed(f"r{n}")).status == "completed"
+
+
+class OnceDeaf:
+    """Looks for cancels that came before their request, and fails at its first look."""
+
+    def __init__(self, looks):
+        self._looks, self.failed = looks, 0
+
+    async def look(self, tenant, run):
+        if not self.failed:
+            self.failed += 1
+            raise BusUnavailable("the broker is away for a moment")
+        return await self._looks.look(tenant, run)
+
+
+async def test_a_cancel_before_the_request_is_heeded_when_the_first_look_for_it_fails(ward):
+    await ward.provision("step")
+    app = await ward.orchestrator(["step"])
+    await ward.say(CancelRequested(tenant=TENANT, run="r1", reason="never mind"))
+    await ward.settled("orchestrator")
+    app.service._runs.forget(app.service._runs.named(TENANT, "r1"))  # as when this orchestrator was not there yet
+    app.service._early_cancels = looks = OnceDeaf(app.service._early_cancels)
+    await ward.say(ward.request("r1", "step"))
+    assert (await ward.closed("r1", 5)).status == "cancelled"
+    assert looks.failed == 1
+
+
+async def test_a_run_that_was_ended_for_a_fact_that_could_not_be_handled_calls_for_nothing_more(ward):
+    await ward.provision("step")
+    await ward.orchestrator(["step"], delivery_limit=1)
+    await ward.say(ward.request("r1", "step", "step"))
+    await ward.fact("r1", "task.step.t0.1")
+    await ward.publish("acme.r1.failure.t9.1", b'{"kind":"task_failed","version":99}')
+    assert (await ward.closed("r1")).status == "failed"
+    await ward.say(TaskPerformed(tenant=TENANT, run="r1", task="t0"))
+    await ward.settled("orchestrator")
+    assert "task.step.t1.1" not in await ward.names("r1")

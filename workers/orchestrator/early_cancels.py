@@ -4,7 +4,6 @@ import asyncio
 
 from contracts.subjects import Address
 from workers.runtime.bus import JetStreamLog
-from workers.runtime.errors import BusUnavailable
 
 GATHER_S = 0.02
 MOST_AT_ONCE = 500
@@ -32,7 +31,7 @@ class EarlyCancels:
             batch = {subject: self._asked.pop(subject) for subject in list(self._asked)[:MOST_AT_ONCE]}
             try:
                 found = {stored.subject: stored.data for stored in await self._log.find_all(list(batch))}
-            except BusUnavailable as error:
+            except Exception as error:  # whatever it is: those who asked must not wait for ever
                 for asked in batch.values():
                     asked.set_exception(error)
                 continue

@@ -61,12 +61,15 @@ class Orchestrator(Service):
             await self._runs.catch_up(known, delivery)
             verdict = await self._take_in(known, address, delivery)
             await self._carry_out(known, again=delivery.number > 1)
-        if begins:
+        if address.noun == "run.requested":
             await self._heed_early_cancel(known)
         return verdict
 
     async def _heed_early_cancel(self, known: KnownRun) -> None:
-        """A request that nobody was handed before has nothing before it in the log, unless it is a cancel."""
+        """A request that nobody was handed before has nothing before it in the log, unless it is a cancel.
+
+        It is looked for again when the request comes again: whoever had it may not have got as far as this.
+        """
         data = await self._early_cancels.look(*known.key)
         if data is not None:
             async with known.lock:
@@ -82,7 +85,9 @@ class Orchestrator(Service):
         end = RunClosed(
             tenant=address.tenant, run=address.run, status="failed", reason=reason, evidence_at=address.name
         )
-        if (await self.env.bus.log.say(end)).news:
+        news = (await self.env.bus.log.say(end)).news
+        self._runs.forget(self._runs.named(address.tenant, address.run))  # what is known of it lacks its end
+        if news:
             await self._count_closed(end)
 
     async def _take_in(self, known: KnownRun, address: subjects.Address, delivery: Delivery) -> Verdict:
