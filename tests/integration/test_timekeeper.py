@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from contracts.v1.runs import RunClosed
+from contracts.v1.tasks import TaskPerformed
 
 TENANT = "acme"
 
@@ -83,3 +84,28 @@ async def test_a_due_subject_that_names_no_timer_is_buried(ward):
     letters = await ward.letters(2)
     assert {letter.stream for letter in letters} == {"TIMERS"}
     await ward.settled("timekeeper", "TIMERS")
+
+
+async def test_a_timer_that_is_set_unless_it_is_set_keeps_its_first_time(ward):
+    await ward.timekeeper()
+    assert (await ward.bus.set_timer(TENANT, "r1", "run", soon(0.5), unless_set=True)).news
+    assert not (await ward.bus.set_timer(TENANT, "r1", "run", soon(3600), unless_set=True)).news
+    await ward.fact("r1", "timer.run")
+
+
+async def test_a_fact_that_is_handed_over_again_does_not_move_the_deadline_of_its_run(ward):
+    first = await ward.orchestrator(["step"])
+    await ward.provision("step")
+    await ward.timekeeper()
+    await ward.say(ward.request("r1", "step", deadline_s=2))
+    await ward.fact("r1", "task.step.t0.1")
+    await ward.settled("orchestrator")
+    await ward.stop(first)
+    await ward.say(TaskPerformed(tenant=TENANT, run="r1", task="of-nobody"))
+    subscription = await ward.bus.js.pull_subscribe_bind("orchestrator", "LOG")
+    (msg,) = await subscription.fetch(1, 5)
+    await msg.nak(delay=1)
+    await ward.orchestrator(["step"])
+    await ward.fact("r1", "timer.run")
+    begun, late = [await ward.bus.log.find(f"flotilla.acme.r1.{name}") for name in ("run.requested", "timer.run")]
+    assert late.at - begun.at < timedelta(seconds=2.9)

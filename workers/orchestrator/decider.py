@@ -52,7 +52,7 @@ def decide(run: Run, policy: Policy, again: bool = False) -> Decision:
     """Return every message that this run now calls for and whose name is not yet in the log.
 
     `again` is for a fact that was handed over before: whoever had it may have said the commands and no timers, so
-    the timers of every attempt that is out are set once more. That moves them, by no more than it took to notice.
+    the timers of every attempt that is out are asked for once more. Those that stand must be left where they are.
     """
     request = run.request
     if request is None or run.is_closed:

@@ -120,15 +120,15 @@ class Orchestrator(Service):
         as_meant = False
         while not as_meant:
             run, decision = known.run, decide(known.run, self._policy, again)
-            timers = [self._set_timer(run, timer) for timer in decision.timers]
+            timers = [self._set_timer(run, timer, again) for timer in decision.timers]
             said = await _each([*timers, *(self._say(known, message) for message in decision.messages)])
             as_meant = all(said)
         if known.run.is_closed:
             self._runs.forget(known)
 
-    async def _set_timer(self, run: Run, timer: SetTimer) -> bool:
+    async def _set_timer(self, run: Run, timer: SetTimer, again: bool) -> bool:
         at = datetime.now(UTC) + timedelta(seconds=timer.delay_s)
-        await self.env.bus.set_timer(run.tenant, run.run, timer.name, at)
+        await self.env.bus.set_timer(run.tenant, run.run, timer.name, at, unless_set=again)
         return True
 
     async def _say(self, known: KnownRun, message: Message) -> bool:

@@ -108,13 +108,15 @@ class Bus:
         """Tell the workers on core NATS that a run ended with tasks left; one that misses it works in vain."""
         await self.nc.publish(live_subject(self.settings, tenant, run, "run", "closed"), b"")
 
-    async def set_timer(self, tenant: str, run: str, name: str, at: datetime) -> Said:
-        """Have the broker fire a timer; setting it again moves it."""
+    async def set_timer(self, tenant: str, run: str, name: str, at: datetime, unless_set: bool = False) -> Said:
+        """Have the broker fire a timer; setting it again moves it, or is no news with `unless_set`."""
         tokens = (tenant, run, name)
         headers = {
             "Nats-Schedule": f"@at {at.astimezone(UTC).isoformat(timespec='milliseconds').replace('+00:00', 'Z')}",
             "Nats-Schedule-Target": timers_subject(self.settings, "due", *tokens),
         }
+        if unless_set:
+            headers["Nats-Expected-Last-Subject-Sequence"] = "0"
         return await self.publisher.publish(timers_subject(self.settings, "set", *tokens), b"{}", headers)
 
 

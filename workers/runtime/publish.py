@@ -21,6 +21,9 @@ from workers.runtime.ports import Said
 
 NOT_STORED = 10077
 NAME_IS_TAKEN = "maximum messages per subject exceeded"
+NOT_THE_FIRST = (10071, 10164)
+"""The subject has a message already, for a publish that was to be its first; the second code is a cluster's."""
+
 ACK_TIMEOUT_S = 5.0
 RETRY_DELAY_S = 0.25
 
@@ -107,6 +110,8 @@ def _read(subject: str, answer: Msg) -> Said | None:
     error = said.get("error")
     if error is None:
         return Said(said["seq"], True)
+    if error.get("err_code") in NOT_THE_FIRST:
+        return Said(0, False)
     if error.get("err_code") == NOT_STORED:
         if error.get("description") == NAME_IS_TAKEN:
             return Said(0, False)
