@@ -264,8 +264,258 @@ UNDERSTOOD = {
         "Pupils have a name.",
         "library",
         "book: title!, author, isbn",
-        "loan: due_date:date, returned_flag:boolean → book!, pupil!",
+        "loan: due_date:date, returned:boolean → book!, pupil!",
         "pupil: name!",
+    ),
+    "the date it was bought": (
+        "A small service that keeps track of my houseplants. Every plant has a unique nickname, an optional "
+        "species, a height in cm, the date it was bought and whether it is edible. I want to search by "
+        "nickname and sort by height.",
+        "plants",
+        "plant: nickname*, species, height:number, date_bought:date, edible:boolean",
+    ),
+    "a required, unique e-mail": (
+        "Build an API for a language school. Students have a name and a required, unique email address. "
+        "Courses have a title, a start date and a fee. A student can attend many courses and a course can "
+        "have many students.",
+        "language_school",
+        "student: name!, email_address:email!* → courses+",
+        "course: title!, start_date:date, fee:money",
+    ),
+    "bullets below a calendar": (
+        "A calendar for a village hall:\n- Rooms have a required unique name and a number of seats\n- Events "
+        "belong to a room and have a title, a required starting date and time, a website and a status that is "
+        "either planned, confirmed or cancelled\n- Volunteers have a name, an email and a time at which they "
+        "can start\nEvents can be filtered by status and sorted by title.",
+        "calendar_service",
+        "room: name!*, number_of_seats:integer",
+        "event: title!, starting_date_and_time:datetime!, website:url, status=planned|confirmed|cancelled → room!",
+        "volunteer: name!, email:email, start_time:time",
+    ),
+    "a default behind brackets, and pages": (
+        "I need an invoicing backend. A customer has a company name, an e-mail address that must be unique, "
+        "and a website. A customer has many invoices. Each invoice has a unique number, a required issue "
+        "date, an amount, a status (draft, sent or paid) that defaults to draft, and optional notes. Each "
+        "invoice has many lines; a line has a description, a required quantity and a unit price. List the "
+        "invoices by status, sorted by issue date, and page through them.",
+        "invoicing",
+        "customer: company_name, email_address:email*, website:url",
+        "invoice: number*, issue_date:date!, amount:money, status=draft|sent|paid, notes → customer",
+        "line: description, quantity:integer!, unit_price:money → invoice",
+    ),
+    "a relative clause": (
+        "Please make a recipe collection. It should store recipes with a title, the number of servings, a "
+        "vegetarian flag, a difficulty (one of easy, medium, hard) and a link to the original page. Recipes "
+        "can have many tags, and every tag, which has a unique name, can belong to many recipes. Reviews "
+        "belong to a recipe; a review has a required text, a rating and the date and time it was written.",
+        "recipe_collection",
+        "recipe: title!, number_of_servings:integer, vegetarian:boolean, difficulty=easy|medium|hard, "
+        "original_page_link:url → tags+",
+        "tag: name!*",
+        "review: text!, rating:number, written_at:datetime → recipe!",
+    ),
+    "bullets below a list of kinds": (
+        "A service that keeps track of rooms, events and volunteers.\n- Rooms have a required unique name and "
+        "a number of seats\n- Volunteers have a name and an email",
+        "rooms",
+        "room: name!*, number_of_seats:integer",
+        "event: name!",
+        "volunteer: name!, email:email",
+    ),
+    "bullets below a place": (
+        "Keep track of a village hall:\n- rooms (required unique name, number of seats)\n- events (title)\nAn "
+        "event belongs to a room.",
+        "village_hall",
+        "room: name!*, number_of_seats:integer",
+        "event: title! → room!",
+    ),
+    "one of, without or": (
+        "Recipes have a title and a difficulty (one of easy, medium, hard).",
+        "recipes",
+        "recipe: title!, difficulty=easy|medium|hard",
+    ),
+    "lists in pages": (
+        "Books have a title. Lists come in pages.",
+        "books",
+        "book: title!",
+    ),
+    "to page through": (
+        "Books have a title. I want to page through the books.",
+        "books",
+        "book: title!",
+    ),
+    "a heading": (
+        "A bookshelf: books have a title and an author.",
+        "bookshelf",
+        "book: title!, author",
+    ),
+    "a photo": (
+        "Plants have a name, a photo, an image of the leaf, an attachment and when they were last watered.",
+        "plants",
+        "plant: name!, photo:url, leaf_image:url, attachment:url, date_last_watered:date",
+    ),
+    "a tweet": (
+        "tiny app to track my vinyl records pls: artist, album title, year, condition (mint/good/poor)",
+        "vinyl_records",
+        "vinyl_record: artist, album_title, year:integer, condition=mint|good|poor",
+    ),
+    "user stories": (
+        "As a librarian I want to record books with a title, an author and an ISBN so that I know what we "
+        "own.\nAs a librarian I want to record loans with a due date.\nEach loan belongs to a book.",
+        "books",
+        "book: title!, author, isbn",
+        "loan: due_date:date → book!",
+    ),
+    "there are": (
+        "There are teams and players. A team has a unique name and a city. A player has a name, a position "
+        "and a shirt number. Each player belongs to a team.",
+        "teams",
+        "team: name!*, city",
+        "player: name!, position, shirt_number → team!",
+    ),
+    "which must be unique": (
+        "An asset register for a school. Each asset must have a tag number, which must be unique. Each asset "
+        "may have a purchase date and a price. Each asset is kept in a room. Rooms have a name and a floor.",
+        "asset_register",
+        "asset: tag_number!*, purchase_date:date, price:money → room!",
+        "room: name!, floor",
+    ),
+    "a kennel of dogs": (
+        "We need a system for our dog kennel. It should store dogs with a name, a breed and a date of birth, "
+        "and owners with a name, phone number and email address. Every dog belongs to an owner.",
+        "dog_kennel",
+        "dog: name!, breed, date_of_birth:date → owner!",
+        "owner: name!, phone_number, email_address:email",
+    ),
+    "for every repair": (
+        "We run a bike repair shop. For every repair we record the date, the customer's name, a description "
+        "of the problem, the price and whether it has been paid.",
+        "bike_repair_shop",
+        "repair: date:date, customer_name, problem_description, price:money, paid:boolean",
+    ),
+    "a numbered list": (
+        "Build a service for a music school:\n1. Teachers have a name, an instrument and an hourly rate.\n2. "
+        "Pupils have a name, a date of birth and a parent's email.\n3. Lessons have a date, a start time and a "
+        "duration in minutes. Each lesson belongs to a teacher and a pupil.",
+        "music_school",
+        "teacher: name!, instrument, hourly_rate:money",
+        "pupil: name!, date_of_birth:date, parent_email:email",
+        "lesson: date:date, start_time:time, duration:integer → teacher!, pupil!",
+    ),
+    "examples": (
+        "A wine cellar app. Wines have a name, a region (e.g. Bordeaux), a vintage, a colour, e.g. red or "
+        "white, and a number of bottles.",
+        "wine_cellar",
+        "wine: name!, region, vintage, colour, number_of_bottles:integer",
+    ),
+    "semicolons": (
+        "Keep track of donations; donors have a name and an email; donations have an amount, a date and a "
+        "method (cash, card or transfer); each donation belongs to a donor",
+        "donations",
+        "donation: amount:money, date:date, method=cash|card|transfer → donor!",
+        "donor: name!, email:email",
+    ),
+    "an owner of a field": (
+        "A catalogue of paintings with the title, the artist's name, the year it was painted, the colour "
+        "palette and its favourite flag. Let me filter the paintings by artist's name and sort them by year.",
+        "painting_catalogue",
+        "painting: title!, artist_name, year_painted:integer, colour_palette, favourite:boolean",
+    ),
+    "many at each": (
+        "I'd like to organise my film nights. A film night has a date, a host and a theme. Films have a "
+        "title, a director, and a running time in minutes. At each film night we can watch many films, and a "
+        "film can be watched at many film nights.",
+        "film_nights",
+        "film_night: date:date, host, theme → films+",
+        "film: title!, director, running_time:integer",
+    ),
+    "a gym has members": (
+        "A gym has members and classes. Members can book classes. A class has a name, a weekday, a start time "
+        "and a maximum number of participants. A member has a name and a membership number, which is unique.",
+        "members",
+        "member: name!, membership_number* → classes+",
+        "class: name!, weekday, start_time:time, maximum_number_of_participants:integer",
+    ),
+    "a hire API": (
+        "Equipment hire API\n\n* Items: name (required), description (optional), daily rate (money), available "
+        "(yes/no)\n* Customers: full name (required), e-mail (required, unique)\n* Hires: start date, end date, "
+        "status (booked, out, returned; default booked)\n\nEach hire belongs to an item and a customer.",
+        "equipment_hire",
+        "item: name!, description, daily_rate:money, available:boolean",
+        "customer: full_name!, email:email!*",
+        "hire: start_date:date, end_date:date, status=booked|out|returned → item!, customer!",
+    ),
+    "an eye on plants": (
+        "Hi team, we'd like a little tool to keep an eye on our office plants. Each plant has a name, a "
+        "location, a watering interval in days and a date last watered.",
+        "plants",
+        "plant: name!, location, watering_interval:integer, date_last_watered:date",
+    ),
+    "groups of contacts": (
+        "Contacts app. A contact has a first name, a last name, an optional nickname, one e-mail address and "
+        "a phone number. Contacts belong to groups.",
+        "contacts",
+        "contact: first_name, last_name, nickname, email_address:email, phone_number → group!",
+        "group: name!",
+    ),
+    "a library where": (
+        "A library where each book must have a title and an author, may have a publisher, and has an ISBN "
+        "that must be unique.",
+        "library",
+        "book: title!, author!, publisher, isbn*",
+    ),
+    "for each of two kinds": (
+        "We need to store suppliers and products. For each supplier we store the company name, the contact "
+        "person and the phone number. For each product we store the name, the price and the supplier.",
+        "suppliers",
+        "supplier: company_name, contact_person, phone_number",
+        "product: name!, price:money → supplier",
+    ),
+    "singular bullets": (
+        "Build an events API:\n\n- Event: title (required), starts at (datetime), venue\n- Attendee: name, email "
+        "(unique)\n- An attendee can register for many events",
+        "events",
+        "event: title!, starts_at:datetime, venue",
+        "attendee: name!, email:email* → events+",
+    ),
+    "how many": (
+        "Records of bird sightings: species, place, when it was seen, how many birds, and a photo.",
+        "bird_sightings",
+        "bird_sighting: species, place, date_seen:date, number_of_birds:integer, photo:url",
+    ),
+    "either open or done": (
+        "Todo list with tasks. A task has a title, a due date (optional) and is either open or done.",
+        "todo_list",
+        "task: title!, due_date:date, status=open|done",
+    ),
+    "stories with reasons": (
+        "As a teacher, I want to keep a list of pupils with a name and a class, so that I can find them "
+        "quickly. As a teacher, I want to record marks with a subject, a mark and a date for each pupil.",
+        "pupils",
+        "pupil: name!, class",
+        "mark: subject, mark, date:date → pupil!",
+    ),
+    "its status": (
+        "The system should manage patients and appointments. A patient must have a name and a date of birth. "
+        "An appointment must have a date and a time; its status is planned, kept or missed. Every appointment "
+        "is for one patient.",
+        "patients",
+        "patient: name!, date_of_birth:date!",
+        "appointment: date:date!, time:time!, status=planned|kept|missed → patient!",
+    ),
+    "in Python for": (
+        "Create a REST API in Python for keeping track of job applications: company (required), role, salary, "
+        "applied on (date), status: applied/interviewing/rejected/offered. Make sure that it has tests.",
+        "job_applications",
+        "job_application: company!, role, salary:money, applied_on:date, status=applied|interviewing|rejected|offered",
+    ),
+    "a vineyard and a wish to see": (
+        "Manage a vineyard: barrels have a number, a volume in litres, a wood type and the year they were "
+        "filled. Tastings have a date, a score from 1 to 5 and notes and belong to a barrel. Show me the "
+        "barrels sorted by number.",
+        "vineyard",
+        "barrel: number, volume:number, wood_type, year_filled:integer",
+        "tasting: date:date, score=1|2|3|4|5, notes → barrel!",
     ),
 }
 
@@ -302,6 +552,13 @@ NOT_UNDERSTOOD = {
     "Track tasks with a title. Sort tasks by colour.": "colour",
     "Each book belongs to a shelf. Each shelf belongs to a book.": "contradicts",
     "Build a service": "does not say what",
+    "Plants have a name and photos.": "photos",
+    "Plants have a name and how often they need water.": "how often",
+    "Movies have a title and a rating out of 10.": "out of 10",
+    "Books have a title. Every lists.": "Every lists",
+    "Books have a title. Lists come by post.": "come",
+    "Books have a title. There should be a search box with lights.": "search box",
+    "As a reader I want to see books so that it rains. Books have a title and they glow.": "they glow",
     "Track books with a title. The moon is made of cheese.": "The moon is made of cheese",
     "Build a service that tracks " + "books and " * 700: "characters",
 }
@@ -351,6 +608,30 @@ def test_no_stated_part_is_dropped(case: str, demand: str) -> None:
         read(f"{idea}. {demand}")
 
     assert any(word in refusal.value.problem for word in ("glow", "moon", "sing"))
+
+
+LETTER = """Hello,
+
+Could you please build us a small service for our allotment society? We have members (name, e-mail, phone) and plots
+(a unique number, size in square metres). Each plot is rented by one member.
+
+Many thanks,
+Sarah"""
+
+
+def test_greetings_thanks_and_signatures_ask_for_nothing() -> None:
+    assert [shown(kind) for kind in read(LETTER).records] == [
+        "member: name!, email:email, phone",
+        "plot: number*, size:number → member!",
+    ]
+
+
+@pytest.mark.parametrize("demand", ["Make it glow.", "The plots are on the moon."])
+def test_what_stands_between_greeting_and_signature_is_read(demand: str) -> None:
+    with pytest.raises(Unreadable) as refusal:
+        read(LETTER.replace("Many thanks", f"{demand}\n\nMany thanks"))
+
+    assert demand.rstrip(".").split()[-1] in refusal.value.problem
 
 
 def test_defaults_are_read_as_the_field_has_them() -> None:

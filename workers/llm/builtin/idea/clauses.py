@@ -5,7 +5,8 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Literal
 
-from workers.llm.builtin.idea.lexicon import SOFTWARE, TRACKING
+from workers.llm.builtin.idea.courtesy import without_courtesies
+from workers.llm.builtin.idea.lexicon import HAVING, SOFTWARE, TRACKING
 from workers.llm.builtin.wordset import wordset
 
 Mark = Literal["word", ",", ":", "(", ")", "/", "end"]
@@ -14,6 +15,9 @@ TOKEN = re.compile(r"(?P<word>[€$£%@#]|\w+(?:[-'’.+]\w+)*\+*)|(?P<mark>[,:(
 BULLET = re.compile(r"^(\s*)(?:[-*•‣◦]|\d{1,2}[.)])\s+")
 ABBREVIATIONS = ((r"\be\.\s?g\.?", "eg"), (r"\bi\.\s?e\.?", "ie"), (r"\betc\.", "etc"), (r"[\"“”«»`]", " "))
 SPELLINGS = {"e-mail": "email", "e-mails": "emails", "to-do": "todo", "to-dos": "todos", "web-site": "website"}
+ANNOUNCING = TRACKING | HAVING | wordset("with of for about following these tracked things are including")
+UNFINISHED = wordset("and or a an the with of to for by that which have has is are be each every its their")
+WRAPPED = 50
 LEADS = wordset("build make create write develop design want need like track keep implement") | TRACKING
 
 
@@ -36,7 +40,7 @@ class Clause:
 
 def clauses(idea: str) -> list[Clause]:
     """Split an idea; punctuation inside of brackets splits nothing."""
-    text = unicodedata.normalize("NFKC", idea)
+    text = without_courtesies(unicodedata.normalize("NFKC", idea))
     for pattern, plain in ABBREVIATIONS:
         text = re.sub(pattern, plain, text)
     found: list[Clause] = []
@@ -54,7 +58,7 @@ def said(tokens: tuple[Token, ...]) -> str:
 
 def _joined(text: str) -> list[tuple[str, bool]]:
     """Lines, with bullets put to the line above that announces them with a colon."""
-    lines = [line.rstrip() for line in text.split("\n") if line.strip()]
+    lines = _unwrapped(text)
     found: list[tuple[str, bool]] = []
     position = 0
     while position < len(lines):
@@ -65,13 +69,37 @@ def _joined(text: str) -> list[tuple[str, bool]]:
             below.append(_unbulleted(lines[position])[0])
             position += 1
         if below and _asks(line):
-            found.append((f"{line.rstrip(':')} {below[0]}", False))
-            found += [(entry, True) for entry in below[1:]]
+            opening = re.sub(r"\s+(?:the following|these)(?: \w+)?$", "", line.rstrip(": "))
+            announced = opening.split()[-1].lower() in ANNOUNCING
+            found.append((f"{opening} {below[0]}" if announced else opening, False))
+            found += [(entry, True) for entry in below[announced:]]
         elif below:
             found.append((f"{line} {', '.join(entry.rstrip('.,;') for entry in below)}", False))
         else:
             found.append((line, False))
     return found
+
+
+def _unwrapped(text: str) -> list[str]:
+    """Lines as they were before a mail program broke them; an empty line ends one for certain."""
+    lines: list[str] = []
+    follows = False
+    for line in (line.rstrip() for line in text.split("\n")):
+        if follows and line and _continues(lines[-1], line):
+            lines[-1] = f"{lines[-1]} {line.strip()}"
+        elif line:
+            lines.append(line)
+        follows = bool(line)
+    return lines
+
+
+def _continues(line: str, following: str) -> bool:
+    """Whether the second line goes on with the sentence of the first."""
+    begins = following.strip()
+    if BULLET.match(following) or line[-1] in ".!?:;":
+        return False
+    unfinished = line.endswith(",") or line.rsplit(maxsplit=1)[-1].lower() in UNFINISHED
+    return unfinished or begins.startswith("(") or (len(line) > WRAPPED and begins[0].islower())
 
 
 def _unbulleted(line: str) -> tuple[str, int]:

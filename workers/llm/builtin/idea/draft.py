@@ -10,6 +10,7 @@ from workers.llm.builtin.idea.statements import KindNamed, Statement, Words
 from workers.llm.builtin.wordset import wordset
 
 LONGEST_KIND = 3
+TELLERS = wordset("i we you they people")
 VERBS = HAVING | BEING | MODALS | {"belongs", "belong", "defaults", "default"}
 STOPS = VERBS | wordset(
     "and or with which that who whose by to for of from on at in as when where while if so but about using through "
@@ -27,6 +28,7 @@ class Draft:
     title: Words = ()
     audience: str = ""
     in_list: bool = False
+    assumptions: list[str] = field(default_factory=list)
 
     def add(self, statement: Statement) -> None:
         self.statements.append(statement)
@@ -71,7 +73,7 @@ def _subject(cursor: Cursor, start: int) -> set[str]:
         return set()
     cursor.determiner()
     words: Words = ()
-    while cursor.word() and cursor.word() not in STOPS and len(words) < LONGEST_KIND:
+    while cursor.word() and cursor.word() not in STOPS | TELLERS and len(words) < LONGEST_KIND:
         words = (*words, cursor.take().word)
     verb = cursor.word()
     if not words or words[0] in PEOPLE | PRONOUNS or words[0] in TITLE_NOISE:

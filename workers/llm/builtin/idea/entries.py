@@ -2,9 +2,11 @@
 
 from workers.llm.builtin.idea.cursor import Cursor
 from workers.llm.builtin.idea.draft import LONGEST_KIND, STOPS, Draft, noun
-from workers.llm.builtin.idea.inflection import is_plural
-from workers.llm.builtin.idea.items import NAME_STOPS, clause_ahead, items, refuse_impossible
-from workers.llm.builtin.idea.statements import Belongs, Has, Words
+from workers.llm.builtin.idea.inflection import is_plural, plural, singular
+from workers.llm.builtin.idea.items import clause_ahead, items, refuse_impossible
+from workers.llm.builtin.idea.lexicon import PRONOUNS
+from workers.llm.builtin.idea.names import NAME_STOPS
+from workers.llm.builtin.idea.statements import Belongs, Has, KindNamed, Words
 from workers.llm.builtin.idea.unreadable import RECORDS_HINT, Unreadable
 from workers.llm.builtin.wordset import wordset
 
@@ -12,6 +14,8 @@ WITH = ("with", "having", "including", "which have", "that have", "who have", "e
         "described by", "and for each", "which has", "that has", "consisting of", "made of")  # fmt: skip
 LINKS = wordset("of for by to from in at between")
 COLLECTIVE = wordset("collection collections library inventory list records entries")
+NO_KINDS = wordset("come comes go goes show shows look looks appear appears work works run runs")
+SHORTEST_PART = 4
 OWNERS = wordset("their its his her")
 
 
@@ -40,8 +44,11 @@ def kind_entry(cursor: Cursor, draft: Draft) -> bool:
     if not words or len(words) > LONGEST_KIND or words[0] in ("which", "how", "what", "everything", "things"):
         cursor.place = place
         return False
+    if words[0] in NO_KINDS:
+        raise Unreadable(f"I can't read «{cursor.since(place)}» as a kind of record", RECORDS_HINT)
     said = cursor.since(place)
     words = next((words[start:] for start in range(len(words)) if draft.knows(words[start:])), words)
+    words = _described(cursor, draft, words)
     cursor.one_of(COLLECTIVE)
     refuse_impossible(words, said)
     draft.name(words, said)
@@ -50,6 +57,20 @@ def kind_entry(cursor: Cursor, draft: Draft) -> bool:
     _references(cursor, draft, words)
     fields_of(cursor, draft, words)
     return True
+
+
+def _described(cursor: Cursor, draft: Draft, words: Words) -> Words:
+    """`houseplants` are the plants that are described later, where these words name nothing else."""
+    name = singular(words[-1])
+    if draft.knows(words) or any(isinstance(before, KindNamed) for before in draft.statements):
+        return words
+    for known in sorted(draft.known, key=len, reverse=True):
+        prefix = name.removesuffix(known)
+        here = any(singular(token.word) == known for token in cursor.tokens)
+        if SHORTEST_PART <= len(prefix) < len(name) and len(known) >= SHORTEST_PART and not here:
+            draft.assumptions.append(f"{' '.join(words)} are the {plural(known)} that are described")
+            return (known,)
+    return words
 
 
 def fields_of(cursor: Cursor, draft: Draft, kind: Words, *, colon: bool = True) -> bool:
@@ -62,7 +83,7 @@ def fields_of(cursor: Cursor, draft: Draft, kind: Words, *, colon: bool = True) 
             raise Unreadable(f"I can't read «{inner.rest}» in the brackets behind «{' '.join(kind)}»", RECORDS_HINT)
     elif (colon and cursor.mark(":")) or (_each_with(cursor)) or cursor.phrase(*WITH):
         if clause_ahead(cursor):
-            return True
+            return draft.knows(kind) or cursor.word() in PRONOUNS
         found = items(cursor, None, stop_at_kinds=True)
     else:
         return False

@@ -24,6 +24,8 @@ DONE_TO = wordset(
     "removed browsed found ordered viewed paged paginated"
 )
 OBJECTS = wordset("them these those records everything entries items results lists each all it things")
+GOING_ON = wordset("for that which to where")
+LISTS = wordset("list lists listing listings results responses everything records searches")
 BY = ("by", "on", "through", "in", "for", "of", "within")
 SMALL = wordset(
     "use using uses in with over written as a an and the it should be have has want via through on of from to its is "
@@ -81,13 +83,43 @@ def listed_passively(cursor: Cursor, draft: Draft, kind: Words) -> bool:
     return done
 
 
+def participles(cursor: Cursor, draft: Draft) -> bool:
+    """`…, sorted by issue date` behind a wish to list something."""
+    last = draft.statements[-1] if draft.statements else None
+    kind = last.kind if isinstance(last, Listed) and last.kind else draft.current
+    return cursor.word() in DONE_TO and cursor.word(1) in BY and listed_passively(cursor, draft, kind)
+
+
+def paged(cursor: Cursor, draft: Draft) -> bool:
+    """`Lists come in pages`, `results should be paginated`: lists have pages anyway."""
+    start = cursor.place
+    cursor.determiner()
+    cursor.one_of({"all"})
+    if not cursor.one_of(LISTS) and not (draft.knows((cursor.word(),)) and is_plural(cursor.take().word)):
+        cursor.place = start
+        return False
+    cursor.one_of(MODALS)
+    coming = cursor.phrase("come back", "come", "be", "are returned", "are shown", "are given", "are", "is", "have")
+    if coming and cursor.phrase("in pages", "page by page", "paginated", "paged", "pages", "pagination"):
+        if cursor.phrase("of"):
+            _page_size(cursor)
+        draft.add(Listed(None, (), cursor.since(start)))
+        return True
+    cursor.place = start
+    return False
+
+
 def done_anyway(cursor: Cursor) -> bool:
     """`in Python with SQLite`, `as a JSON API with tests`: true of every service that is written."""
     place = cursor.place
-    found = False
+    found = 0
     while cursor.word() in SMALL | DONE_ANYWAY | TITLE_NOISE:
-        found = cursor.take().word in DONE_ANYWAY or found
+        if cursor.take().word in DONE_ANYWAY:
+            found = cursor.place
     if found and (cursor.done or cursor.peek().mark in (",", ":")):
+        return True
+    if found and cursor.tokens[found : found + 1] and cursor.tokens[found].word in GOING_ON:
+        cursor.place = found
         return True
     cursor.place = place
     return bool(cursor.phrase(*POLITE))
@@ -102,8 +134,9 @@ def field_names(cursor: Cursor) -> list[Words]:
             break
         cursor.determiner()
         words: list[str] = []
-        while cursor.word() and cursor.word() not in ("and", "or", "with", "in", "then", "using"):
-            words.append(cursor.take().word)
+        while cursor.word() and cursor.word() not in ("and", "or", "with", "in", "then", "using", "so"):
+            word = cursor.take().word
+            words += [word] * (word != "'s")
         if not words or words[0] in ACTIONS | set(DOING) | MODALS | {"each", "i", "a"} or (found and "by" in words):
             cursor.place = place
             break
@@ -138,8 +171,8 @@ def _object(cursor: Cursor, draft: Draft) -> Words | None:
     place = cursor.place
     cursor.phrase("for", "through", "of")
     cursor.determiner()
-    while cursor.one_of(OBJECTS):
-        pass
+    while cursor.one_of(OBJECTS) or cursor.one_of({"me", "us"}):
+        cursor.determiner()
     if cursor.word() in BY or cursor.done:
         return None
     kind: Words | None = None
@@ -160,7 +193,11 @@ def _object(cursor: Cursor, draft: Draft) -> Words | None:
 
 
 def _finished(cursor: Cursor) -> bool:
-    return cursor.done or cursor.peek().mark == "," or cursor.word() in ("and", "with", "in", "page", "but", "as")
+    if cursor.word() == "with":
+        return cursor.word(1) in DONE_ANYWAY | set(DOING)
+    if cursor.word() in DONE_TO and cursor.word(1) in BY:
+        return True
+    return cursor.done or cursor.peek().mark == "," or cursor.word() in ("and", "in", "page", "but", "as", "so")
 
 
 def _comma_before(cursor: Cursor) -> bool:

@@ -3,12 +3,15 @@
 from workers.llm.builtin.idea.cursor import Cursor
 from workers.llm.builtin.idea.draft import LONGEST_KIND, STOPS, Draft, noun
 from workers.llm.builtin.idea.entries import fields_of, kind_list
-from workers.llm.builtin.idea.features import done_anyway, listed_passively, wish
+from workers.llm.builtin.idea.features import done_anyway, listed_passively, paged, participles, wish
 from workers.llm.builtin.idea.inflection import is_plural
 from workers.llm.builtin.idea.items import items, refuse_impossible
-from workers.llm.builtin.idea.lexicon import BEING, EACH, HAVING, IMPOSSIBLE, MODALS, PEOPLE, PRONOUNS, TRACKING
-from workers.llm.builtin.idea.qualifiers import quality
-from workers.llm.builtin.idea.statements import Belongs, Has, Holds, Mutual, Qualities, Ruled, Words
+from workers.llm.builtin.idea.lexicon import BEING, EACH, HAVING, IMPOSSIBLE, MODALS, PEOPLE, PRONOUNS
+from workers.llm.builtin.idea.mutual import mutual
+from workers.llm.builtin.idea.perspectives import of_every, there_are
+from workers.llm.builtin.idea.qualifiers import choices, quality
+from workers.llm.builtin.idea.statements import Belongs, Has, Holds, Item, Qualities, Ruled, Words
+from workers.llm.builtin.idea.tracking import tracked
 from workers.llm.builtin.idea.unreadable import Unreadable
 from workers.llm.builtin.wordset import wordset
 
@@ -16,19 +19,35 @@ MUST = frozenset(["must", "should", "shall"])
 PREPOSITIONS = wordset("to by for in at on of from with into")
 CONNECTING = ("and", "where", "but", "also", "then", "so that", "in which", "additionally", "furthermore", "finally",
               "in addition", "whereby", "plus", "as well as", "while", "of course")  # fmt: skip
-PAIRS = ("many-to-many", "many to many", "n-to-m", "m-to-n", "m:n")
 
 
 def statement(cursor: Cursor, draft: Draft) -> bool:
     """Read one statement by the first rule that fits; otherwise stay."""
     while cursor.mark(",") or cursor.phrase(*CONNECTING):
         pass
-    for rule in (_tracking, _mutual, _ruled_of, wish, _about_subject, _more_items):
+    for rule in (
+        paged,
+        _wish_to_list,
+        there_are,
+        of_every,
+        _tracking,
+        mutual,
+        _ruled_of,
+        wish,
+        participles,
+        _about_subject,
+        _more_items,
+    ):
         place = cursor.place
         if cursor.done or rule(cursor, draft):
             return True
         cursor.place = place
     return done_anyway(cursor)
+
+
+def _wish_to_list(cursor: Cursor, draft: Draft) -> bool:
+    """`List the books by author` lists what is described elsewhere; `list books (title)` describes it."""
+    return cursor.word() in ("list", "lists", "listing") and wish(cursor, draft)
 
 
 def _tracking(cursor: Cursor, draft: Draft) -> bool:
@@ -38,54 +57,6 @@ def _tracking(cursor: Cursor, draft: Draft) -> bool:
     while cursor.one_of(MODALS | {"also", "want", "need", "to", "like", "would"}):
         actor = actor or "we"
     return tracked(cursor) and kind_list(cursor, draft)
-
-
-def tracked(cursor: Cursor) -> bool:
-    """Go past `keep track of`, `manages`, `for storing` and the like."""
-    if cursor.phrase("keep track of", "keeps track of", "keeping track of", "keep records of", "keeps records of",
-                     "keep a record of", "keeps a list of", "keep a list of", "look after", "store records of",
-                     "keep records about", "keeping records of", "keep a log of", "keeps a record of",
-                     "keep my", "keep our"):  # fmt: skip
-        return True
-    verb = cursor.one_of(TRACKING)
-    while verb and cursor.phrase("and", ","):
-        if not cursor.one_of(TRACKING):
-            cursor.place -= 1
-            break
-    return bool(verb)
-
-
-def _mutual(cursor: Cursor, draft: Draft) -> bool:
-    """`Books and tags are many-to-many`, `a many-to-many relation between books and tags`."""
-    start = cursor.place
-    cursor.phrase("there is")
-    cursor.determiner()
-    if cursor.phrase(*PAIRS):
-        cursor.phrase("relation", "relationship", "link")
-        cursor.phrase("between", "from")
-        return _pair(cursor, draft, start)
-    if not _pair(cursor, draft, start, record=False):
-        return False
-    cursor.phrase("are", "is", "have", "should be", "have a", "are in a", "are linked")
-    if not cursor.phrase(*PAIRS):
-        return False
-    cursor.phrase("relation", "relationship", "linked", "related", "with each other")
-    end, cursor.place = cursor.place, start
-    _pair(cursor, draft, start)
-    cursor.place = end
-    return True
-
-
-def _pair(cursor: Cursor, draft: Draft, start: int, *, record: bool = True) -> bool:
-    cursor.determiner()
-    one = noun(cursor, draft)
-    if not one or not cursor.phrase("and", "to", "with"):
-        return False
-    cursor.determiner()
-    other = noun(cursor, draft)
-    if other and record:
-        draft.add(Mutual(one, other, cursor.since(start)))
-    return bool(other)
 
 
 def _ruled_of(cursor: Cursor, draft: Draft) -> bool:
@@ -141,11 +112,25 @@ def _about_subject(cursor: Cursor, draft: Draft) -> bool:
     subject = subject or noun(cursor, draft)
     if not subject or len(subject) > LONGEST_KIND:
         return False
+    _relative_clause(cursor, draft, subject, single)
     if cursor.word() not in MODALS | HAVING | BEING and fields_of(cursor, draft, subject):
         refuse_impossible(subject, cursor.since(start))
         draft.name(subject, cursor.since(start))
         return True
     return _predicate(cursor, draft, subject, single, start)
+
+
+def _relative_clause(cursor: Cursor, draft: Draft, subject: Words, single: bool) -> None:
+    """`every tag, which has a unique name, can …` says what a tag has before it goes on."""
+    place = cursor.place
+    if cursor.mark(",") and cursor.one_of({"which", "who", "that"}) and cursor.one_of(HAVING):
+        found = items(cursor, None)
+        if found and cursor.mark(","):
+            draft.name(subject, cursor.since(place))
+            for item in found:
+                draft.add(Has(subject, item, single))
+            return
+    cursor.place = place
 
 
 def _predicate(cursor: Cursor, draft: Draft, subject: Words, single: bool, start: int) -> bool:
@@ -229,7 +214,22 @@ def _is(cursor: Cursor, draft: Draft, subject: Words, place: int, required: bool
             draft.current = subject
             return True
     cursor.place = place
-    return _ruled(cursor, draft, None, subject, start)
+    return _is_either(cursor, draft, subject, start) or _ruled(cursor, draft, None, subject, start)
+
+
+def _is_either(cursor: Cursor, draft: Draft, subject: Words, start: int) -> bool:
+    """`a task is either open or done`: the states that a record can be in are the choices of its status."""
+    place = cursor.place
+    if draft.knows(subject) and cursor.one_of(BEING):
+        cursor.phrase("always", "either")
+        options = choices(cursor)
+        if len(options) > 1:
+            said = cursor.since(start)
+            draft.assumptions.append(f"«{said}» is a field status")
+            draft.add(Has(subject, Item(("status",), said, "", Qualities(choices=tuple(options)))))
+            return True
+    cursor.place = place
+    return False
 
 
 def _does(cursor: Cursor, draft: Draft, subject: Words, single: bool, required: bool | None, start: int) -> bool:

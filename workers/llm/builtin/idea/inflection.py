@@ -21,6 +21,7 @@ IRREGULAR = {
     "echoes": "echo", "mangoes": "mango", "radii": "radius", "syllabi": "syllabus", "curricula": "curriculum",
 }  # fmt: skip
 PLURALS = {one: many for many, one in IRREGULAR.items()}
+COMPOUNDS = ("shelves", "children", "people", "leaves", "halves", "wives", "knives")
 SAME = wordset("series species sheep deer fish aircraft equipment staff furniture information stock news")
 SINGULAR_S = wordset("gas lens canvas bus atlas alias bias christmas chess yes this is has was always perhaps")
 
@@ -29,6 +30,9 @@ def singular(word: str) -> str:
     """The singular of a noun; a singular stays as it is."""
     if word in IRREGULAR:
         return IRREGULAR[word]
+    for many in COMPOUNDS:
+        if word.endswith(many):
+            return word.removesuffix(many) + IRREGULAR[many]
     if word in SAME or word in SINGULAR_S or len(word) < 4 or word.endswith(("ss", "us", "is")):
         return word
     if word.endswith("ies"):
@@ -42,6 +46,9 @@ def plural(word: str) -> str:
     """The plural of a singular noun."""
     if word in PLURALS:
         return PLURALS[word]
+    for many in COMPOUNDS:
+        if word.endswith(IRREGULAR[many]):
+            return word.removesuffix(IRREGULAR[many]) + many
     if word in SAME:
         return word
     if re.search(r"[^aeiou]y$", word):

@@ -4,11 +4,11 @@ from workers.llm.builtin.idea.cursor import Cursor
 from workers.llm.builtin.idea.draft import STOPS, Draft, noun
 from workers.llm.builtin.idea.entries import kind_list
 from workers.llm.builtin.idea.features import done_anyway
-from workers.llm.builtin.idea.grammar import tracked
 from workers.llm.builtin.idea.inflection import is_plural
-from workers.llm.builtin.idea.items import refuse_impossible
-from workers.llm.builtin.idea.lexicon import MODALS, PEOPLE, SOFTWARE, TITLE_NOISE, TRACKING
+from workers.llm.builtin.idea.items import clause_ahead, kind_ahead, refuse_impossible
+from workers.llm.builtin.idea.lexicon import EACH, MODALS, PEOPLE, PRONOUNS, SOFTWARE, TITLE_NOISE, TRACKING
 from workers.llm.builtin.idea.statements import Words
+from workers.llm.builtin.idea.tracking import tracked
 from workers.llm.builtin.idea.unreadable import Unreadable
 from workers.llm.builtin.wordset import wordset
 
@@ -34,13 +34,19 @@ def introduction(cursor: Cursor, draft: Draft) -> bool:
     if tracked(cursor) and (_place(cursor, draft) or kind_list(cursor, draft)):
         return True
     cursor.place = before
+    determined = cursor.word() in POSSESSIVES
     cursor.determiner()
     title = _title(cursor)
+    if title and not lead and _heads(cursor, draft, title):
+        refuse_impossible(title, cursor.since(before))
+        draft.title = title
+        return True
     service = any(word in SOFTWARE for word in title)
     opens = (
         cursor.done or cursor.peek().mark in (":", ",", "(") or cursor.word() in TITLE_STOPS - MODALS - {"has", "have"}
     )
-    if not service or not (lead or ((len(title) > 1 or cursor.word() == "of") and opens)):
+    long = len(title) > 1 or cursor.word() == "of" or (determined and _says_more(cursor, draft, title))
+    if not service or not (lead or (long and opens)):
         if lead and title:
             return _tracked_after_all(cursor, draft, title, cursor.since(before))
         cursor.place = start
@@ -50,6 +56,21 @@ def introduction(cursor: Cursor, draft: Draft) -> bool:
     while _suffix(cursor, draft):
         pass
     return True
+
+
+def _heads(cursor: Cursor, draft: Draft, title: Words) -> bool:
+    """Whether `A bookshelf:` stands above clauses about other things."""
+    place = cursor.place
+    heads = cursor.mark(":") and clause_ahead(cursor) and cursor.word() not in PRONOUNS and not draft.knows(title)
+    cursor.place = place
+    return heads
+
+
+def _says_more(cursor: Cursor, draft: Draft, title: Words) -> bool:
+    """Whether `a service` goes on as a service does: `for …`, `that tracks …`; a record would have fields."""
+    if cursor.word() in ("that", "which", "where", "to"):
+        return cursor.word(1) in TRACKING | PEOPLE | MODALS | EACH | {"lets", "helps", "allows", "look"}
+    return not draft.knows(title) and (cursor.done or cursor.word() == "for")
 
 
 def _tracked_after_all(cursor: Cursor, draft: Draft, title: Words, said: str) -> bool:
@@ -101,14 +122,25 @@ def _names_kinds(cursor: Cursor, draft: Draft) -> bool:
 def _place(cursor: Cursor, draft: Draft) -> bool:
     """`(to manage) a vet clinic.` says where records are kept, not of what."""
     start = cursor.place
+    if cursor.phrase("these things", "the following things", "the following", "things") and cursor.word() == "for":
+        return _for(cursor, draft, start)
     if cursor.one_of({"a", "an", "the", "my", "our"}):
         words = noun(cursor, draft)
-        if words and cursor.done and not draft.knows(words) and not is_plural(words[-1]):
+        ends = cursor.done or _lists_follow(cursor)
+        if words and ends and not draft.knows(words) and not is_plural(words[-1]):
             refuse_impossible(words, cursor.since(start))
             draft.audience = f"for {cursor.since(start)}"
             return True
     cursor.place = start
     return False
+
+
+def _lists_follow(cursor: Cursor) -> bool:
+    """Whether a colon and what is said of others follow: `a vineyard: barrels have a number`."""
+    place = cursor.place
+    follow = cursor.mark(":") and (clause_ahead(cursor) or kind_ahead(cursor))
+    cursor.place = place
+    return follow
 
 
 def _permission(cursor: Cursor) -> None:
@@ -126,6 +158,8 @@ def _for(cursor: Cursor, draft: Draft, place: int) -> bool:
     before = cursor.place
     cursor.determiner()
     words = noun(cursor, draft)
+    if cursor.word() and cursor.word() not in STOPS:
+        words = (*words, *_title(cursor))
     said = cursor.since(before)
     follows = cursor.peek().mark in ("(", ",") or cursor.word() in ("with", "and")
     if words and not owned and is_plural(words[-1]) and (follows or draft.knows(words)):

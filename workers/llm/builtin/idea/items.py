@@ -1,10 +1,10 @@
 """Lists of what a kind has: `a title, an ISBN (unique), a price as money and whether it is in print`."""
 
 from workers.llm.builtin.idea.cursor import Cursor
+from workers.llm.builtin.idea.happenings import happening
 from workers.llm.builtin.idea.inflection import is_plural
 from workers.llm.builtin.idea.lexicon import (
     BEING,
-    DETERMINERS,
     EACH,
     HAVING,
     IMPOSSIBLE,
@@ -12,36 +12,19 @@ from workers.llm.builtin.idea.lexicon import (
     OPTIONAL,
     PEOPLE,
     REQUIRED,
-    STATES,
     TYPE_NAMES,
     UNIQUE,
     infer,
 )
-from workers.llm.builtin.idea.qualifiers import choices, group, quality, settle
+from workers.llm.builtin.idea.names import ARTICLES, LONGEST_NAME, NAME_STOPS, NEVER_IN_NAMES, field_name, yes_or_no
+from workers.llm.builtin.idea.qualifiers import choices, examples, group, quality, settle
 from workers.llm.builtin.idea.statements import Item, Qualities, Words
 from workers.llm.builtin.idea.unreadable import RECORDS_HINT, Unreadable
 from workers.llm.builtin.wordset import wordset
 
-NAME_STOPS = (
-    REQUIRED
-    | OPTIONAL
-    | UNIQUE
-    | BEING
-    | (HAVING - {"record", "store", "hold", "get"})
-    | MODALS
-    | wordset(
-        "as which that in defaults default defaulting from between either and or with if eg such by for who when "
-        "where while because using so but without each every to on at belongs belong not plus initially"
-    )
-)
-TRAILING = wordset("to by on at in for")
 FEATURES = wordset("search searching filter filtering sort sorting paging pagination searchable sortable")
 FINITE = frozenset(["has", "have", "belongs", "belong", "defaults"]) | MODALS | BEING
 PAIRED = wordset("start end first last opening closing arrival departure")
-LONGEST_NAME = 4
-NEVER_IN_NAMES = (DETERMINERS - {"own"}) | wordset(
-    "i we you everyone yes no lets let allow allows tracks please always never every each also only than how what then"
-)
 
 
 def items(cursor: Cursor, required: bool | None, *, stop_at_kinds: bool = False) -> list[Item]:
@@ -52,7 +35,7 @@ def items(cursor: Cursor, required: bool | None, *, stop_at_kinds: bool = False)
         if found and (not cursor.separator() or clause_ahead(cursor)):
             cursor.place = place
             break
-        if stop_at_kinds and found and _kind_ahead(cursor):
+        if stop_at_kinds and found and kind_ahead(cursor):
             cursor.place = place
             break
         item = _item(cursor, required)
@@ -67,6 +50,8 @@ def clause_ahead(cursor: Cursor) -> bool:
     """Whether a new clause begins here and not a further item."""
     first = cursor.word()
     if first in EACH or (first in PEOPLE | {"they", "it"} and cursor.word(1) in FINITE | HAVING | {"want"}):
+        return True
+    if first in {"has", "have"} and cursor.word(1) in ARTICLES:
         return True
     if first in {"where", "but", "so"} or (first in FEATURES and cursor.word(1) in {"by", "and", "on", ""}):
         return True
@@ -89,7 +74,7 @@ def refuse_impossible(words: Words, said: str) -> None:
             raise Unreadable(f"«{said}» is not record-keeping: I can't do «{word}»", IMPOSSIBLE[word])
 
 
-def _kind_ahead(cursor: Cursor) -> bool:
+def kind_ahead(cursor: Cursor) -> bool:
     """Whether a plural with a list of its own comes next: `members with a name`, `members (name, e-mail)`."""
     ahead = 0
     while cursor.word(ahead) and cursor.word(ahead) not in NAME_STOPS:
@@ -125,12 +110,20 @@ def _item(cursor: Cursor, required: bool | None) -> Item | None:
     place = cursor.place
     if cursor.phrase("whether"):
         return _whether(cursor, place)
+    if cursor.word() in EACH:
+        return None
+    counted = cursor.phrase("how many")
     qualities = Qualities(required=None)
     quantity = _before(cursor, qualities)
-    words = _name(cursor)
+    happened = happening(cursor)
+    words = happened.words if happened else field_name(cursor, qualities)
     if not words:
         cursor.place = place
         return None
+    if counted:
+        words = ("number", "of", *words)
+    if happened and happened.qualities.type:
+        qualities.state("type", happened.qualities.type, happened.said)
     _after(cursor, qualities)
     said = cursor.since(place)
     refuse_impossible(words, said)
@@ -156,7 +149,7 @@ def _before(cursor: Cursor, qualities: Qualities) -> str:
             qualities.state("required", True, cursor.since(place))
         elif cursor.one_of(UNIQUE):
             qualities.state("unique", True, cursor.since(place))
-        elif _yes_or_no(cursor):
+        elif yes_or_no(cursor):
             qualities.state("type", "boolean", cursor.since(place))
             cursor.phrase("field", "flag")
         elif cursor.word() in ("boolean", "decimal", "integer") and cursor.word(1) not in NAME_STOPS | {""}:
@@ -164,28 +157,15 @@ def _before(cursor: Cursor, qualities: Qualities) -> str:
             cursor.phrase("field")
         if cursor.place == place:
             return quantity
+        _joined_qualities(cursor)
 
 
-def _name(cursor: Cursor) -> Words:
-    words: list[str] = []
-    if (cursor.word(), cursor.word(1)) in STATES or (
-        cursor.word() in ("is", "has") and cursor.word(1) not in NAME_STOPS | {""}
-    ):
-        words = [cursor.take().word, cursor.take().word]
-    while word := cursor.word():
-        ends_here = cursor.peek(1).mark != "word" or cursor.word(1) in ("and",)
-        if (
-            word == "'s"
-            or (words and _yes_or_no(Cursor(cursor.tokens[cursor.place :])))
-            or (word in NAME_STOPS and not (words and word in TRAILING and ends_here))
-        ):
-            break
-        if word == "of" and words and (words[-1] in ("status", "state", "one") or not cursor.word(1)):
-            break
-        words.append(cursor.take().word)
-    if words and words[-1] == "field" and len(words) > 1:
-        words.pop()
-    return tuple(words)
+def _joined_qualities(cursor: Cursor) -> None:
+    """Go past what is between two qualities: `a required, unique e-mail`, `a required and unique name`."""
+    place = cursor.place
+    joined = cursor.separator()
+    if not joined or cursor.word() not in REQUIRED | OPTIONAL | UNIQUE:
+        cursor.place = place
 
 
 def _after(cursor: Cursor, qualities: Qualities) -> None:
@@ -195,13 +175,15 @@ def _after(cursor: Cursor, qualities: Qualities) -> None:
         inner = cursor.group()
         if inner is not None:
             group(inner, qualities)
+        elif _aside(cursor, qualities):
+            pass
         elif cursor.mark(":") or cursor.phrase("of"):
             options = choices(cursor)
             if options:
                 settle(options, qualities, cursor.since(place))
             elif not quality(cursor, qualities, inside=True):
                 cursor.place = place
-        elif _yes_or_no(cursor):
+        elif yes_or_no(cursor):
             qualities.state("type", "boolean", cursor.since(place))
         elif not _is_rule_of_its_own(cursor):
             quality(cursor, qualities)
@@ -209,12 +191,18 @@ def _after(cursor: Cursor, qualities: Qualities) -> None:
             return
 
 
-def _yes_or_no(cursor: Cursor) -> bool:
-    """`yes/no` or `true/false` in running text."""
-    answer = (cursor.word(), cursor.peek(1).word, cursor.word(2))
-    if answer in (("yes", "/", "no"), ("yes", "or", "no"), ("true", "/", "false"), ("true", "or", "false")):
-        cursor.place += 3
+def _aside(cursor: Cursor, qualities: Qualities) -> bool:
+    """`a number, which must be unique`, `a level, one of easy or hard`, `a colour, e.g. red or white`."""
+    place = cursor.place
+    if not cursor.mark(","):
+        return False
+    if cursor.word() in ("which", "that") and cursor.word(1) not in HAVING - {"has"} and quality(cursor, qualities):
         return True
+    if cursor.word() == "one" and cursor.word(1) == "of" and quality(cursor, qualities):
+        return True
+    if cursor.phrase("eg", "for example", "such as") and examples(cursor):
+        return True
+    cursor.place = place
     return False
 
 

@@ -1,9 +1,13 @@
 """What words mean for a record-keeping service: types, modifiers, verbs, and what can't be done."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from contracts.v1.projects import FieldType
 from workers.llm.builtin.wordset import wordset
+
+# Files themselves are not kept: a field for one holds its address.
+MEDIA = wordset("photo photograph image picture attachment file scan avatar logo screenshot video thumbnail")
 
 BY_HEAD: dict[FieldType, frozenset[str]] = {
     "money": wordset(
@@ -17,7 +21,7 @@ BY_HEAD: dict[FieldType, frozenset[str]] = {
         "urgent returned sold confirmed approved published read watched cancelled canceled flag"
     ),
     "email": frozenset(["email"]),
-    "url": wordset("url website link homepage webpage"),
+    "url": wordset("url website link homepage webpage") | MEDIA,
     "integer": wordset(
         "count quantity qty age year pages stock capacity seats copies servings minutes hours days weeks duration "
         "calories points floors bedrooms repetitions reps sets"
@@ -42,6 +46,9 @@ _TYPE_PHRASES: dict[FieldType, tuple[str, ...]] = {
     "url": ("url", "link", "web address", "website", "webpage", "web page"),
 }  # fmt: skip
 TYPE_NAMES = {tuple(phrase.split()): kind for kind, phrases in _TYPE_PHRASES.items() for phrase in phrases}
+
+# Times that last, and so are numbers of minutes and no time of day.
+LASTING = wordset("running cooking preparation prep baking playing travel waiting reading driving brewing")
 
 STATES = {tuple(state.split()) for state in ("in stock", "in print", "on sale", "for sale", "on loan", "in use")}
 
@@ -102,7 +109,9 @@ ACTIONS = wordset(
 )
 
 TAG_LIKE = wordset("tag label keyword category topic genre skill ingredient allergen hashtag author")
-MUTUAL_VERBS = wordset("attend enrol enroll join sign register take like follow use know speak study visit share wear")
+MUTUAL_VERBS = wordset(
+    "book attend enrol enroll join sign register take like follow use know speak study visit share wear"
+)
 
 DONE_ANYWAY = wordset(
     "python sqlite http json api rest restful crud openapi swagger tests test readme docs documentation validation "
@@ -146,16 +155,29 @@ IMPOSSIBLE: dict[str, str] = {
 
 def infer(words: Sequence[str]) -> FieldType:
     """The type that a field most likely has by its name; text where nothing says otherwise."""
-    if words[0] in ("is", "has", "whether"):
+    return _by_phrase(words) or _by_head(words) or ("date" if len(words) > 1 and words[-1] in ("at", "on") else "text")
+
+
+def _by_phrase(words: Sequence[str]) -> FieldType | None:
+    """The type by more than the head: `is active`, `number of seats`, `year painted`, `hourly rate`, `cooking time`."""
+    before = words[-2] if len(words) > 1 else ""
+    if words[0] in ("is", "has", "whether") or tuple(words) in STATES:
         return "boolean"
-    if len(words) > 2 and words[0] == "number" and words[1] == "of":
+    if words[0] == "date":
+        return "date"
+    if ("number", "of") in pairwise(words[:-1]) or words[0] == "year":
         return "integer"
-    if words[0] == "date" or tuple(words) in STATES:
-        return "date" if words[0] == "date" else "boolean"
+    if words[-1] == "rate" and before in ("hourly", "daily", "weekly", "monthly", "nightly"):
+        return "money"
+    return "integer" if words[-1] == "time" and before in LASTING else None
+
+
+def _by_head(words: Sequence[str]) -> FieldType | None:
+    """The type by the noun that the name is about: the last one, or the one before `of`."""
     head = words[words.index("of") - 1] if "of" in words[1:] else words[-1]
     if head == "address" and len(words) > 1 and words[-2] in ("email", "web"):
         head = {"email": "email", "web": "url"}[words[-2]]
     for kind, heads in BY_HEAD.items():
         if head in heads and not (kind == "boolean" and len(words) > 1 and head == "read"):
             return kind
-    return "date" if len(words) > 1 and head in ("at", "on") else "text"
+    return None

@@ -15,7 +15,8 @@ LINKING = (
 GIVEN = ("must be given", "must not be empty", "not empty", "cannot be empty", "always given", "has to be given")
 FREE = ("can be empty", "may be empty", "if known", "if any", "if available", "if there is one", "not required",
         "not mandatory", "can be left out", "may be missing", "if needed", "when known")  # fmt: skip
-DEFAULT = ("defaults to", "default to", "defaulting to", "by default", "default is", "the default is", "default",
+DEFAULT = ("that defaults to", "which defaults to", "that default to", "which default to", "and defaults to",
+           "defaults to", "default to", "defaulting to", "by default", "default is", "the default is", "default",
            "starting as", "starts as", "initially")  # fmt: skip
 STOPS = REQUIRED | OPTIONAL | UNIQUE | {"or", "and", "which", "that", "defaults", "default", "defaulting", "initially"}
 YES_NO = ({"yes", "no"}, {"true", "false"}, {"y", "n"})
@@ -26,6 +27,11 @@ def group(cursor: Cursor, found: Qualities) -> None:
     options: list[str] = []
     whole = cursor.rest
     while not cursor.done:
+        if not options and cursor.phrase(
+            "one of", "either", "any of", "possible values", "values", "choices", "options"
+        ):
+            cursor.phrase("are", "the following")
+            continue
         if cursor.mark(",", "/", ":") or cursor.phrase("or", "and"):
             continue
         if cursor.phrase("eg", "such as", "for example", "like"):
@@ -109,6 +115,8 @@ def _type(cursor: Cursor, found: Qualities, bare: bool) -> bool:
             cursor.phrase("field", "value")
             found.state("type", TYPE_NAMES[words], cursor.since(place))
             return True
+    if announced and cursor.word() in ("square", "cubic") and cursor.word(1) in UNITS | {"feet"}:
+        cursor.take()
     if (announced or bare) and cursor.word() in UNITS and _ends(cursor, 1):
         unit = cursor.take().word
         found.state("type", "integer" if unit in WHOLE_UNITS else "number", cursor.since(place))
@@ -132,6 +140,8 @@ def _range(cursor: Cursor, found: Qualities) -> bool:
     if bounds:
         low, high = bounds.groups()
         cursor.take()
+    elif cursor.phrase("out of") and cursor.word().isdigit():
+        low, high = "1", cursor.take().word
     elif cursor.word().isdigit() and cursor.word(1) in ("to", "and") and cursor.word(2).isdigit():
         low, high = cursor.word(), cursor.word(2)
         cursor.place += 3
@@ -187,6 +197,15 @@ def choices(cursor: Cursor) -> list[str]:
         return options
     cursor.place = place
     return []
+
+
+def examples(cursor: Cursor) -> bool:
+    """Go past examples, which bind nothing; stay where it can't be told where they end."""
+    place = cursor.place
+    if not choices(cursor) and not (_option(cursor) and (cursor.done or cursor.word() == "and")):
+        cursor.place = place
+        return False
+    return True
 
 
 def _option(cursor: Cursor) -> str:

@@ -10,11 +10,14 @@ from workers.llm.builtin.idea.clauses import Clause, Token, clauses, said
 from workers.llm.builtin.idea.cursor import Cursor
 from workers.llm.builtin.idea.draft import Draft, foreseen
 from workers.llm.builtin.idea.entries import kind_entry
+from workers.llm.builtin.idea.features import wish
 from workers.llm.builtin.idea.grammar import statement
 from workers.llm.builtin.idea.inflection import identifier, singular
 from workers.llm.builtin.idea.introduction import introduction, subject_of
+from workers.llm.builtin.idea.kinds import KindDraft, Resolved
 from workers.llm.builtin.idea.lexicon import DETERMINERS, IMPOSSIBLE, PLAIN_SOFTWARE, SOFTWARE, TRACKED
-from workers.llm.builtin.idea.resolve import KindDraft, Resolved, resolve
+from workers.llm.builtin.idea.perspectives import context, reason, story
+from workers.llm.builtin.idea.resolve import resolve
 from workers.llm.builtin.idea.typing import field_specs
 from workers.llm.builtin.idea.unreadable import RECORDS_HINT, Unreadable
 from workers.llm.builtin.wordset import wordset
@@ -61,7 +64,9 @@ def read(idea: str) -> Reading:
         raise Unreadable(f"«{_short(idea)}» does not say what things to keep records of")
     records = tuple(_record(kind, resolved) for kind in resolved.kinds.values())
     title, package = _names(draft, resolved)
-    return Reading(title, package, records, draft.audience, tuple(dict.fromkeys(resolved.assumptions)))
+    return Reading(
+        title, package, records, draft.audience, tuple(dict.fromkeys([*draft.assumptions, *resolved.assumptions]))
+    )
 
 
 def _refuse_unfit(idea: str) -> None:
@@ -83,7 +88,8 @@ def _clause(clause: Clause, draft: Draft) -> None:
     cursor = Cursor(clause.tokens)
     _refuse_impossible(clause.tokens)
     draft.in_list = False
-    if not draft.title and introduction(cursor, draft):
+    told = story(cursor)
+    if _opening(cursor, draft):
         pass
     elif clause.entry:
         place = cursor.place
@@ -93,8 +99,35 @@ def _clause(clause: Clause, draft: Draft) -> None:
     while not cursor.done:
         if cursor.mark(":", ",", ")"):
             continue
+        if told and _reason_ahead(cursor) and reason(cursor, draft):
+            continue
         if not statement(cursor, draft):
             raise _leftover(cursor)
+
+
+def _opening(cursor: Cursor, draft: Draft) -> bool:
+    """What kind of service is asked for, or for whom; later in the text a clause is rather a statement."""
+    if draft.statements:
+        return False
+    place = cursor.place
+    if wish(cursor, draft) and (cursor.done or cursor.word() == "so"):
+        return True
+    cursor.place = place
+    draft.statements.clear()
+    return context(cursor, draft) or (not draft.title and introduction(cursor, draft))
+
+
+def _reason_ahead(cursor: Cursor) -> bool:
+    """Whether the story ends here in words that are no statement of their own."""
+    place = cursor.place
+    probe, aside = Cursor(cursor.tokens), Draft()
+    probe.place = place
+    if probe.word() not in ("so", "because", "in"):
+        return False
+    try:
+        return not statement(probe, aside)
+    except Unreadable:
+        return True
 
 
 def _leftover(cursor: Cursor) -> Unreadable:

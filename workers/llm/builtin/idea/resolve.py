@@ -1,9 +1,10 @@
 """From statements to kinds of records: decides which words are fields and which are relations."""
 
-from dataclasses import dataclass, field
-
-from workers.llm.builtin.idea.inflection import identifier, is_plural, plural_name, singular, singular_name
+from workers.llm.builtin.idea.inflection import is_plural, plural_name, singular, singular_name
+from workers.llm.builtin.idea.kinds import KindDraft, Relation, Resolved, add_field
 from workers.llm.builtin.idea.lexicon import MUTUAL_VERBS, TAG_LIKE
+from workers.llm.builtin.idea.places import without_places
+from workers.llm.builtin.idea.rules import apply_rule, check_listed, refuse_circles
 from workers.llm.builtin.idea.statements import (
     Belongs,
     Has,
@@ -12,7 +13,6 @@ from workers.llm.builtin.idea.statements import (
     KindNamed,
     Listed,
     Mutual,
-    Qualities,
     Ruled,
     Statement,
     Words,
@@ -20,41 +20,12 @@ from workers.llm.builtin.idea.statements import (
 from workers.llm.builtin.idea.unreadable import RECORDS_HINT, Unreadable
 
 MOST_KINDS = 6
-SET_BY_SERVICE = {"id", "created_at", "updated_at", "creation_date", "created"}
-TAKEN = {"q": "q_value", "sort": "sort_key", "page": "page_number", "page_size": "page_length"}
-
-
-@dataclass
-class Relation:
-    """A relation that a kind has to another one."""
-
-    name: str
-    to: str
-    many: bool = False
-    required: bool = False
-
-
-@dataclass
-class KindDraft:
-    """A kind while its fields and relations are being collected."""
-
-    name: str
-    plural: str
-    fields: dict[str, tuple[Words, Qualities]] = field(default_factory=dict)
-    relations: dict[str, Relation] = field(default_factory=dict)
-
-
-@dataclass
-class Resolved:
-    """All kinds by name, in the order in which the idea names them, and what had to be assumed."""
-
-    kinds: dict[str, KindDraft]
-    assumptions: list[str]
 
 
 def resolve(statements: list[Statement]) -> Resolved:
     """Turn the statements into kinds; contradictions and unknown things are refused."""
-    resolved = Resolved({}, [])
+    statements, assumed = without_places(statements)
+    resolved = Resolved({}, assumed)
     for statement in statements:
         for words in _kinds_in(statement):
             _kind(resolved, words)
@@ -68,10 +39,10 @@ def resolve(statements: list[Statement]) -> Resolved:
         _apply(resolved, statement, statements)
     for statement in statements:
         if isinstance(statement, Ruled):
-            _rule(resolved, statement)
+            apply_rule(resolved, statement)
         elif isinstance(statement, Listed):
-            _listed(resolved, statement)
-    _refuse_circles(resolved)
+            check_listed(resolved, statement)
+    refuse_circles(resolved)
     return resolved
 
 
@@ -104,6 +75,12 @@ def _apply(resolved: Resolved, statement: Statement, statements: list[Statement]
         relation = Relation(name, parent.name, False, bool(statement.required))
         many = Relation(plural_name(statement.parent), parent.name, many=True)
         _relate(resolved, kind, many if statement.many else relation, statement.said)
+        if (
+            not statement.many
+            and is_plural(statement.parent[-1])
+            and singular(statement.parent[-1]) != statement.parent[-1]
+        ):
+            resolved.assumptions.append(f"«{statement.said}» is read as: each {kind.name} has one {parent.name}")
     elif isinstance(statement, Holds):
         _holds(resolved, statement, statements)
     elif isinstance(statement, Mutual):
@@ -114,8 +91,10 @@ def _apply(resolved: Resolved, statement: Statement, statements: list[Statement]
 def _has(resolved: Resolved, has: Has, statements: list[Statement]) -> None:
     kind, item = _kind(resolved, has.kind), has.item
     target = _target(resolved, item)
-    if target is None:
-        _field(resolved, kind, item)
+    # A mark that has a mark says how good it is and does not refer to another mark.
+    own = not item.quantity and item.words == (kind.name,)
+    if target is None or own:
+        add_field(resolved, kind, item)
     elif item.quantity == "many" or (is_plural(item.words[-1]) and item.quantity != "one"):
         _holds(resolved, Holds(has.kind, item.words, item.said, "have", has.single), statements)
     else:
@@ -185,6 +164,8 @@ def _is_mutual(holds: Holds, parent: KindDraft, child: KindDraft, statements: li
             parent.name,
         ):
             return True
+        if isinstance(other, Belongs) and other.many and _same(other, child, parent):
+            return True
         if isinstance(other, Has) and singular_name(other.kind) == child.name:
             back = singular_name(other.item.words) == parent.name
             if back and (other.item.quantity == "many" or is_plural(other.item.words[-1])):
@@ -208,93 +189,3 @@ def _relate(resolved: Resolved, kind: KindDraft, relation: Relation, said: str) 
     else:
         kind.relations[relation.name] = relation
         kind.fields.pop(relation.name, None)
-
-
-def _field(resolved: Resolved, kind: KindDraft, item: Item) -> None:
-    name = identifier(item.words)
-    if name in SET_BY_SERVICE:
-        resolved.assumptions.append("every record gets id, created_at and updated_at from the service")
-        return
-    if not name:
-        raise Unreadable(f"I can't make a name of «{item.said}»", RECORDS_HINT)
-    name = TAKEN.get(name, name)
-    before = kind.fields.get(name)
-    if before:
-        before[1].merge(item.qualities, item.said)
-    else:
-        kind.fields[name] = (item.words, item.qualities)
-
-
-def _rule(resolved: Resolved, rule: Ruled) -> None:
-    name = identifier(rule.subject)
-    kind = _kind_of(resolved, rule, name)
-    relation = kind.relations.get(singular_name(rule.subject))
-    if relation and rule.qualities.required is not None and rule.qualities.unique is None:
-        relation.required = rule.qualities.required
-        return
-    own = next((own for own in _spellings(rule.subject) if own in kind.fields), None)
-    if own is None:
-        _field(resolved, kind, Item(rule.subject, rule.said, "", rule.qualities))
-        resolved.assumptions.append(f"{kind.name} has a field {name}, because of «{rule.said}»")
-    else:
-        kind.fields[own][1].merge(rule.qualities, rule.said)
-
-
-def _kind_of(resolved: Resolved, rule: Ruled, name: str) -> KindDraft:
-    if rule.kind:
-        found = resolved.kinds.get(singular_name(rule.kind))
-        if found is None:
-            raise Unreadable(f"«{rule.said}» is about «{' '.join(rule.kind)}», which is not described", RECORDS_HINT)
-        return found
-    near = resolved.kinds.get(singular_name(rule.near)) if rule.near else None
-    names = {*_spellings(rule.subject), singular_name(rule.subject)}
-    if near and names & {*near.fields, *near.relations}:
-        return near
-    having = [kind for kind in resolved.kinds.values() if names & {*kind.fields, *kind.relations}]
-    if len(having) == 1:
-        return having[0]
-    if near is None or having:
-        raise Unreadable(f"I can't tell which kind of record «{rule.said}» is about", "Say «the … of a …».")
-    return near
-
-
-def _spellings(words: Words) -> list[str]:
-    return [identifier(words), singular_name(words), plural_name(words)]
-
-
-def _listed(resolved: Resolved, wish: Listed) -> None:
-    kind = resolved.kinds.get(singular_name(wish.kind)) if wish.kind else None
-    for words in wish.fields:
-        names = {*_spellings(words), singular_name(words)}
-        if names & SET_BY_SERVICE or any(_offers(other, names, words) for other in resolved.kinds.values()):
-            continue
-        if kind is None:
-            raise Unreadable(f"«{wish.said}» names «{' '.join(words)}», which no kind of record has", RECORDS_HINT)
-        raise Unreadable(
-            f"«{wish.said}» names «{' '.join(words)}», which is no field of the {kind.plural.replace('_', ' ')}",
-            f"Say which fields {kind.plural.replace('_', ' ')} have, with {' '.join(words)} among them.",
-        )
-
-
-def _offers(kind: KindDraft, names: set[str], words: Words) -> bool:
-    """Whether the kind has such a field or relation; `date` also means the only field that ends in it."""
-    own = {*kind.fields, *kind.relations}
-    tail = f"_{identifier(words)}"
-    parts = {name[len(kind.name) + 1 :] for name in names if name.startswith(f"{kind.name}_")}
-    return bool((names | parts) & own) or any(name.endswith(tail) for name in own)
-
-
-def _refuse_circles(resolved: Resolved) -> None:
-    """No record of a kind could ever be stored that needs one of its own kind, directly or in a circle."""
-    for start in resolved.kinds:
-        ahead, seen = [start], set[str]()
-        while ahead:
-            for relation in resolved.kinds[ahead.pop()].relations.values():
-                if relation.required and not relation.many and relation.to == start:
-                    raise Unreadable(
-                        f"Each {start} would need another {start} to be there first",
-                        f"Say that it can belong to one: «a {start} can belong to …».",
-                    )
-                if relation.required and not relation.many and relation.to not in seen:
-                    seen.add(relation.to)
-                    ahead.append(relation.to)

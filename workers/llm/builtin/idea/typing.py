@@ -5,9 +5,9 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 
 from contracts.v1.projects import FieldSpec, FieldType
-from workers.llm.builtin.idea.inflection import identifier
-from workers.llm.builtin.idea.lexicon import infer
-from workers.llm.builtin.idea.resolve import KindDraft, Resolved
+from workers.llm.builtin.idea.inflection import identifier, singular
+from workers.llm.builtin.idea.kinds import KindDraft, Resolved
+from workers.llm.builtin.idea.lexicon import MEDIA, infer
 from workers.llm.builtin.idea.statements import Qualities, Words
 from workers.llm.builtin.idea.unreadable import Unreadable
 from workers.llm.builtin.wordset import wordset
@@ -28,6 +28,9 @@ def field_specs(kind: KindDraft, resolved: Resolved) -> tuple[FieldSpec, ...]:
     if sum(not relation.many for relation in kind.relations.values()) > 1:
         resolved.assumptions.append(f"no fields were named for {label}, so it has an optional note")
         return (FieldSpec(name="note", type="text"),)
+    if kind.name in MEDIA:
+        resolved.assumptions.append(f"each {label} is a required URL of a file that is kept elsewhere")
+        return (FieldSpec(name="url", type="url", required=True),)
     name = "title" if kind.name in TITLED else "name"
     resolved.assumptions.append(f"no fields were named for {label}, so it has a required {name}")
     return (FieldSpec(name=name, type="text", required=True),)
@@ -38,6 +41,15 @@ def _spec(kind: KindDraft, name: str, words: Words, said: Qualities, resolved: R
     type_ = _type(words, said, place)
     if said.unique and type_ in ("boolean", "choice"):
         raise Unreadable(f"The {place} can't be unique: it has only a few values", "Leave unique out.")
+    if type_ == "text" and said.type is None and words[-1] != singular(words[-1]) and singular(words[-1]) in MEDIA:
+        raise Unreadable(
+            f"«{' '.join(words)}» of {kind.name}: files are not stored, and a field holds the URL of one",
+            f"Say «a {singular(words[-1])}», or «{kind.plural} have many {words[-1]}».",
+        )
+    if type_ == "url" and said.type is None and words[-1] in MEDIA:
+        resolved.assumptions.append(f"{place} is the URL of a {words[-1]} that is kept elsewhere: files are not stored")
+    if type_ == "integer" and words[-1] == "time" and said.type is None:
+        resolved.assumptions.append(f"{place} is a number of minutes")
     default = _default(said, type_, place)
     required = said.required
     if required is None and default is None and name in ("name", "title"):
