@@ -24,6 +24,10 @@ class NoSuchWorker(ValueError):
     """The name is no worker's; the message lists those that there are."""
 
 
+class WorkerLost(RuntimeError):
+    """A worker can't go on; the message names it, and its log says why."""
+
+
 def services() -> Mapping[str, Callable[[Settings], Service]]:
     """How to make the service of every worker, by name."""
     from workers.dead_letters.worker import DeadLetters  # noqa: PLC0415 - workers import the runtime
@@ -64,7 +68,10 @@ async def provision(settings: Settings) -> tuple[str, ...]:
 
 
 async def run_in_process(settings: Settings, names: Sequence[str], ready: asyncio.Event, stop: asyncio.Event) -> None:
-    """Run workers in this process until `stop` is set; provisions first and sets `ready` when all of them listen."""
+    """Run workers in this process until `stop` is set; provisions first and sets `ready` when all of them listen.
+
+    Raises `WorkerLost` when one of them can't go on.
+    """
     metrics = Metrics()
     apps = [worker_app(name, settings.model_copy(update={"http_port": 0}), metrics) for name in names]
     health = HealthServer(
@@ -79,10 +86,23 @@ async def run_in_process(settings: Settings, names: Sequence[str], ready: asynci
             started.append(app)  # first: one that fails half-way has a connection to close too
             await app.app.start()
         ready.set()
-        await stop.wait()
+        await _until_lost(apps, stop)
     finally:
         await health.stop()
         await asyncio.gather(*(app.app.stop() for app in reversed(started)), return_exceptions=True)
+
+
+async def _until_lost(apps: Sequence[WorkerApp], stop: asyncio.Event) -> None:
+    """Wait for `stop`; raises `WorkerLost` when a worker can't go on before that."""
+    waiting = [asyncio.create_task(event.wait()) for event in (stop, *(app.lost for app in apps))]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()
+    if not stop.is_set():
+        gone = ", ".join(app.service.name for app in apps if app.lost.is_set())
+        raise WorkerLost(f"worker {gone} can't go on without its consumer or connection; its log says which")
 
 
 async def _why_not_ready(apps: Sequence[WorkerApp]) -> str:

@@ -8,6 +8,7 @@ import signal
 import sys
 
 import pytest
+from nats.errors import ConnectionClosedError
 
 from contracts.v1.runs import RunRequested
 from workers import fleet
@@ -168,3 +169,27 @@ async def test_a_worker_leaves_when_its_consumer_goes(ward, monkeypatch):
     await asyncio.wait_for(app.ready.wait(), 10)
     await ward.bus.js.delete_consumer("TIMERS", "timekeeper")
     await asyncio.wait_for(running, 10)
+
+
+async def test_a_worker_whose_connection_is_closed_for_good_leaves(ward, monkeypatch):
+    from workers.runtime import app as worker_app
+
+    monkeypatch.setattr(worker_app, "WATCH_EVERY_S", 0.1)
+    app = fleet.worker_app("timekeeper", ward.settings)
+    running = asyncio.create_task(app.app.run())
+    await asyncio.wait_for(app.ready.wait(), 10)
+    await app._bus.nc._process_err("'Authorization Violation'")  # as when its user was taken away
+    with pytest.raises(ConnectionClosedError):  # FastStream's own last word on a connection that it can't drain
+        await asyncio.wait_for(running, 10)
+    assert app.lost.is_set()
+
+
+async def test_a_fleet_in_this_process_ends_when_a_worker_can_not_go_on(ward, monkeypatch):
+    from workers.runtime import app as worker_app
+
+    monkeypatch.setattr(worker_app, "WATCH_EVERY_S", 0.1)
+    running, _ = await run(ward.settings, NET)
+    await ward.bus.js.delete_consumer("TIMERS", "timekeeper")
+    with pytest.raises(fleet.WorkerLost, match="timekeeper"):
+        await asyncio.wait_for(running, 10)
+    await only_the_test_is_connected(ward)

@@ -79,6 +79,8 @@ class WorkerApp:
             self.broker, on_startup=[self._start], after_startup=[self._started], on_shutdown=[self._stop], logger=None
         )
         self.ready = asyncio.Event()
+        self.lost = asyncio.Event()
+        """Set when the worker can't go on: its consumer is gone, or its connection for good."""
         self._bus: Bus | None = None
         self._watching: list[asyncio.Task[None]] = []
         self._health: HealthServer | None = None
@@ -169,7 +171,7 @@ class WorkerApp:
                     await self._listen(bus)
 
     async def _watch(self) -> None:
-        """Keep the gauges, and leave when the consumer is gone."""
+        """Keep the gauges, and leave when the consumer is gone or the broker has closed the connection for good."""
         while True:
             await self._look()
             await asyncio.sleep(WATCH_EVERY_S)
@@ -183,10 +185,17 @@ class WorkerApp:
             found = await self._bus.js.consumer_info(self.service.stream, name)
             self.metrics.lag.labels(name).set((found.num_pending or 0) + (found.num_ack_pending or 0))
         except NotFoundError:
-            self.service.log.error("consumer_gone", stream=self.service.stream, advice="run: flotilla provision")
-            self.app.exit()
+            self._leave("consumer_gone", "run: flotilla provision")
         except (NatsError, TimeoutError):
-            self.service.log.warning("broker_away")
+            if self._bus.nc.is_closed:
+                self._leave("connection_closed", f"see what the broker refuses: {self._bus.nc.last_error}")
+            else:
+                self.service.log.warning("broker_away")
+
+    def _leave(self, why: str, advice: str) -> None:
+        self.service.log.error(why, stream=self.service.stream, advice=advice)
+        self.lost.set()
+        self.app.exit()
 
     async def why_not_ready(self) -> str:
         """Why the worker is not ready; empty when it is."""
