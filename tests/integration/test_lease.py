@@ -311,3 +311,26 @@ async def test_a_delivery_whose_run_is_cancelled_before_its_work_began_is_let_go
     assert len(leases) == 0
     assert not worked
     assert said and said[0].startswith(b"-NAK")
+
+
+async def test_work_that_ends_while_the_connection_is_cut_makes_no_room_twice(ward, attempts):
+    await ward.provision("step")
+    work = attempts(sleeping(0.2))
+    app = await ward.role("step", work, concurrency=2)
+    client = app._bus.nc
+    client.options["reconnect_time_wait"] = 0.5
+    for n in range(2):
+        await ward.say(ward.task("step", f"r{n}"))
+    await begun(ward, work, 2)
+    client._transport.close()  # the wish for more is written down while nobody is there, and said on return
+
+    async def looked():
+        return client.stats["reconnects"] and app.puller._oldest > 1
+
+    await ward.until(looked, "the worker takes its old wishes for lost")
+    await ward.settled("step")
+    for n in range(2, 14):
+        await ward.say(ward.task("step", f"r{n}"))
+    await ward.settled("step")
+    assert set(work.ended) == {f"r{n}.t.1" for n in range(14)}
+    assert work.most <= 2

@@ -16,10 +16,10 @@ from nats.errors import Error as NatsError
 from workers.runtime.errors import Verdict
 
 HEARTBEATS_A_LEASE = 3
-CANCELLED_RUN_DELAY_S = 1.0
+LOOK_AGAIN_S = 1.0
 
 GIVE_BACK = Verdict("nak")
-LOOK_AGAIN = Verdict("nak", delay_s=CANCELLED_RUN_DELAY_S)
+LOOK_AGAIN = Verdict("nak", delay_s=LOOK_AGAIN_S)
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,10 @@ class Leases:
         return self._concurrency - len(self._held)
 
     def take(self, msg: Msg) -> None:
-        """Hold a message and start to work on it."""
+        """Hold a message and start to work on it, or give it back when there is no room."""
         held = _Held(msg)
+        if self.room() <= 0:  # a wish that was taken for lost was heard after all, as happens around a reconnect
+            held.cut = LOOK_AGAIN
         self._held.add(held)
         held.task = asyncio.create_task(self._work(held))
 
