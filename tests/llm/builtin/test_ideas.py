@@ -517,6 +517,35 @@ UNDERSTOOD = {
         "barrel: number, volume:number, wood_type, year_filled:integer",
         "tasting: date:date, score=1|2|3|4|5, notes → barrel!",
     ),
+    "a list of others": (
+        "Books have a title and a list of authors. Authors have a name.",
+        "books",
+        "book: title! → authors+",
+        "author: name!",
+    ),
+    "their owners and their services": (
+        "Keep track of cars (make, model), their owners (name) and their services (date, cost).",
+        "cars",
+        "car: make, model → owner",
+        "owner: name!",
+        "service: date:date, cost:money → car",
+    ),
+    "two resources": (
+        "Make an API with two resources: authors (name) and books (title, year). Books belong to authors.",
+        "authors",
+        "author: name!",
+        "book: title!, year:integer → author!",
+    ),
+    "such as": (
+        "Pets have a name, an owner's phone number, a price per night and a species such as cat or dog.",
+        "pets",
+        "pet: name!, owner_phone_number, price_per_night:money, species",
+    ),
+    "an app for": (
+        "An app for notes.",
+        "notes",
+        "note: name!",
+    ),
 }
 
 NOT_UNDERSTOOD = {

@@ -35,10 +35,13 @@ IDEAS = {
     ),
     "no field is required": "Log of readings with temperature, humidity and time; sensors have a place and a note",
 }
+QUICK = ("one kind, every type", "one-to-many")
 MEASURED = ("--cov", "--cov-report=json:coverage.json")
 
 
-@pytest.mark.parametrize("case", IDEAS)
+@pytest.mark.parametrize(
+    "case", [case if case in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in IDEAS]
+)
 def test_the_suite_of_a_project_is_green_and_covers_it(case, build, tested, tmp_path):
     project = build(IDEAS[case])
 

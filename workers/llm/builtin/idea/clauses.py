@@ -45,7 +45,7 @@ def clauses(idea: str) -> list[Clause]:
         text = re.sub(pattern, plain, text)
     found: list[Clause] = []
     for line, entry in _joined(text):
-        found += [Clause(part, entry) for part in _sentences(_tokens(line))]
+        found += [Clause(part, entry and not place) for place, part in enumerate(_sentences(_tokens(line)))]
     return found
 
 

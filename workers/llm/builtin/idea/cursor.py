@@ -74,7 +74,9 @@ class Cursor:
 
     def quantity(self) -> str:
         """Go past a quantity: `many`, `one`, or nothing."""
-        if self.phrase("any number of", "one or more", "zero or more", "a list of", "lots of", "at least one"):
+        if self.phrase(
+            "any number of", "one or more", "zero or more", "a list of", "list of", "lots of", "at least one"
+        ):
             return "many"
         if self.one_of(MANY):
             return "many"

@@ -2,9 +2,9 @@
 
 from workers.llm.builtin.idea.cursor import Cursor
 from workers.llm.builtin.idea.draft import LONGEST_KIND, STOPS, Draft, noun
-from workers.llm.builtin.idea.inflection import is_plural, plural, singular
+from workers.llm.builtin.idea.inflection import is_plural, plural, singular, singular_name
 from workers.llm.builtin.idea.items import clause_ahead, items, refuse_impossible
-from workers.llm.builtin.idea.lexicon import PRONOUNS
+from workers.llm.builtin.idea.lexicon import NUMBERS, PRONOUNS, TAG_LIKE
 from workers.llm.builtin.idea.names import NAME_STOPS
 from workers.llm.builtin.idea.statements import Belongs, Has, KindNamed, Words
 from workers.llm.builtin.idea.unreadable import RECORDS_HINT, Unreadable
@@ -15,6 +15,7 @@ WITH = ("with", "having", "including", "which have", "that have", "who have", "e
 LINKS = wordset("of for by to from in at between")
 COLLECTIVE = wordset("collection collections library inventory list records entries")
 NO_KINDS = wordset("come comes go goes show shows look looks appear appears work works run runs")
+NO_AGENTS = wordset("order chapter letter paper offer number member answer error color flower transfer")
 SHORTEST_PART = 4
 OWNERS = wordset("their its his her")
 
@@ -22,21 +23,37 @@ OWNERS = wordset("their its his her")
 def kind_list(cursor: Cursor, draft: Draft) -> bool:
     """Read one kind after the other; false if not even one is there."""
     count = 0
+    _announced(cursor)
+    first: Words = ()
     while not cursor.done:
         place = cursor.place
         if count and (not cursor.separator() or _feature_ahead(cursor) or clause_ahead(cursor)):
             cursor.place = place
             break
-        if not kind_entry(cursor, draft):
+        if not kind_entry(cursor, draft, owner=first):
             cursor.place = place
             break
+        first = first or draft.current
         count += 1
     return count > 0
 
 
-def kind_entry(cursor: Cursor, draft: Draft) -> bool:
+def _announced(cursor: Cursor) -> None:
+    """Go past `three kinds of records:`, `the following resources:` in front of a list."""
+    place = cursor.place
+    cursor.determiner()
+    cursor.one_of({"following"})
+    cursor.one_of(NUMBERS)
+    cursor.one_of({"different", "main"})
+    said = cursor.phrase("kinds of records", "kinds of record", "kinds of things", "types of records", "resources",
+                         "entities", "tables", "models", "kinds", "things")  # fmt: skip
+    if not said or not cursor.mark(":"):
+        cursor.place = place
+
+
+def kind_entry(cursor: Cursor, draft: Draft, owner: Words = ()) -> bool:
     """Read one kind with what follows it: brackets, `with` a list, or the kinds that it refers to."""
-    place, before = cursor.place, draft.current
+    place, before = cursor.place, owner or draft.current
     owned = cursor.word() in OWNERS and bool(before)
     cursor.determiner()
     cursor.phrase("different", "various", "list of", "records of")
@@ -44,7 +61,7 @@ def kind_entry(cursor: Cursor, draft: Draft) -> bool:
     if not words or len(words) > LONGEST_KIND or words[0] in ("which", "how", "what", "everything", "things"):
         cursor.place = place
         return False
-    if words[0] in NO_KINDS:
+    if words[0] in NO_KINDS | NUMBERS:
         raise Unreadable(f"I can't read «{cursor.since(place)}» as a kind of record", RECORDS_HINT)
     said = cursor.since(place)
     words = next((words[start:] for start in range(len(words)) if draft.knows(words[start:])), words)
@@ -53,10 +70,18 @@ def kind_entry(cursor: Cursor, draft: Draft) -> bool:
     refuse_impossible(words, said)
     draft.name(words, said)
     if owned:
-        draft.add(Belongs(before, words, said, many=False))
+        one, other = (before, words) if _is_of_many(words) else (words, before)
+        draft.add(Belongs(one, other, said, many=False))
+        draft.assumptions.append(f"«{said}» is read as: each {singular_name(one)} has one {singular_name(other)}")
     _references(cursor, draft, words)
     fields_of(cursor, draft, words)
     return True
+
+
+def _is_of_many(words: Words) -> bool:
+    """Whether one of these has many of the others: `books and their authors`, but `customers and their orders`."""
+    name = singular(words[-1])
+    return name in TAG_LIKE or (name.endswith(("er", "or")) and name not in NO_AGENTS)
 
 
 def _described(cursor: Cursor, draft: Draft, words: Words) -> Words:

@@ -194,6 +194,9 @@ def _after(cursor: Cursor, qualities: Qualities) -> None:
 def _aside(cursor: Cursor, qualities: Qualities) -> bool:
     """`a number, which must be unique`, `a level, one of easy or hard`, `a colour, e.g. red or white`."""
     place = cursor.place
+    if cursor.phrase("such as") and examples(cursor):
+        return True
+    cursor.place = place
     if not cursor.mark(","):
         return False
     if cursor.word() in ("which", "that") and cursor.word(1) not in HAVING - {"has"} and quality(cursor, qualities):

@@ -50,6 +50,8 @@ TYPE_NAMES = {tuple(phrase.split()): kind for kind, phrases in _TYPE_PHRASES.ite
 # Times that last, and so are numbers of minutes and no time of day.
 LASTING = wordset("running cooking preparation prep baking playing travel waiting reading driving brewing")
 
+NUMBERS = wordset("two three four five six 2 3 4 5 6")
+
 STATES = {tuple(state.split()) for state in ("in stock", "in print", "on sale", "for sale", "on loan", "in use")}
 
 UNITS = wordset(
@@ -173,8 +175,8 @@ def _by_phrase(words: Sequence[str]) -> FieldType | None:
 
 
 def _by_head(words: Sequence[str]) -> FieldType | None:
-    """The type by the noun that the name is about: the last one, or the one before `of`."""
-    head = words[words.index("of") - 1] if "of" in words[1:] else words[-1]
+    """The type by the noun that the name is about: the last one, or the one before `of` or `per`."""
+    head = next((words[place] for place, word in enumerate(words[1:]) if word in ("of", "per")), words[-1])
     if head == "address" and len(words) > 1 and words[-2] in ("email", "web"):
         head = {"email": "email", "web": "url"}[words[-2]]
     for kind, heads in BY_HEAD.items():

@@ -32,7 +32,8 @@ TRAILING = wordset("to by on at in for")
 LONGEST_NAME = 4
 ARTICLES = wordset("a an the its their his her our my")
 NEVER_IN_NAMES = (DETERMINERS - {"own"}) | wordset(
-    "i we you they he she it them everyone yes no lets let allow allows tracks please always never every each also only than how what then"
+    "i we you they he she it them everyone yes no lets let allow allows tracks please always never every each also "
+    "only than how what then"
 )
 
 

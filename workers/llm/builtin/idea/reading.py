@@ -12,7 +12,7 @@ from workers.llm.builtin.idea.draft import Draft, foreseen
 from workers.llm.builtin.idea.entries import kind_entry
 from workers.llm.builtin.idea.features import wish
 from workers.llm.builtin.idea.grammar import statement
-from workers.llm.builtin.idea.inflection import identifier, singular
+from workers.llm.builtin.idea.inflection import identifier, is_plural, singular
 from workers.llm.builtin.idea.introduction import introduction, subject_of
 from workers.llm.builtin.idea.kinds import KindDraft, Resolved
 from workers.llm.builtin.idea.lexicon import DETERMINERS, IMPOSSIBLE, PLAIN_SOFTWARE, SOFTWARE, TRACKED
@@ -170,10 +170,15 @@ def _short(text: str) -> str:
 
 
 def _from_title(draft: Draft) -> None:
-    """`a bookmark manager` names its only kind in its title."""
+    """`a bookmark manager`, `an app for notes`: the title names the only kind."""
+    if draft.statements:
+        return
     words = subject_of(draft.title)
+    wanted = tuple(draft.audience.lower().split()[1:])
+    if all(word in PLAIN_SOFTWARE for word in words) and len(wanted) == 1 and is_plural(wanted[0]):
+        words, draft.audience = wanted, ""
     named = [word for word in words if word not in SOFTWARE] or list(words[:1])
-    if draft.statements or len(named) != 1 or singular(named[0]) not in TRACKED:
+    if len(named) != 1 or singular(named[0]) not in TRACKED:
         return
     draft.name((named[0],), named[0])
 

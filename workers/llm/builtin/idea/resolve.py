@@ -75,11 +75,8 @@ def _apply(resolved: Resolved, statement: Statement, statements: list[Statement]
         relation = Relation(name, parent.name, False, bool(statement.required))
         many = Relation(plural_name(statement.parent), parent.name, many=True)
         _relate(resolved, kind, many if statement.many else relation, statement.said)
-        if (
-            not statement.many
-            and is_plural(statement.parent[-1])
-            and singular(statement.parent[-1]) != statement.parent[-1]
-        ):
+        said, last = statement.said, statement.parent[-1]
+        if not statement.many and singular(last) != last and not said.startswith("their "):
             resolved.assumptions.append(f"«{statement.said}» is read as: each {kind.name} has one {parent.name}")
     elif isinstance(statement, Holds):
         _holds(resolved, statement, statements)

@@ -14,6 +14,7 @@ from workers.llm.builtin.wordset import wordset
 
 MOST_FIELDS = 40
 TITLED = wordset("book movie film album song article post talk task todo course paper story poem lecture game")
+PLAIN_PLURALS = wordset("notes comments instructions details remarks directions contents observations lyrics")
 YES, NO = ("yes", "true", "on", "y", "1"), ("no", "false", "off", "n", "0")
 
 
@@ -46,6 +47,8 @@ def _spec(kind: KindDraft, name: str, words: Words, said: Qualities, resolved: R
             f"«{' '.join(words)}» of {kind.name}: files are not stored, and a field holds the URL of one",
             f"Say «a {singular(words[-1])}», or «{kind.plural} have many {words[-1]}».",
         )
+    if type_ == "text" and said.type is None and words[-1] not in {singular(words[-1])} | PLAIN_PLURALS:
+        resolved.assumptions.append(f"{place} is one text")
     if type_ == "url" and said.type is None and words[-1] in MEDIA:
         resolved.assumptions.append(f"{place} is the URL of a {words[-1]} that is kept elsewhere: files are not stored")
     if type_ == "integer" and words[-1] == "time" and said.type is None:
