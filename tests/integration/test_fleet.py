@@ -9,6 +9,7 @@ import sys
 
 import pytest
 from nats.errors import ConnectionClosedError
+from nats.errors import Error as NatsError
 
 from contracts.v1.runs import RunRequested
 from workers import fleet
@@ -193,3 +194,22 @@ async def test_a_fleet_in_this_process_ends_when_a_worker_can_not_go_on(ward, mo
     with pytest.raises(fleet.WorkerLost, match="timekeeper"):
         await asyncio.wait_for(running, 10)
     await only_the_test_is_connected(ward)
+
+
+async def test_a_worker_that_its_broker_refuses_for_a_while_goes_on_afterwards(ward, monkeypatch):
+    await ward.provision("step")
+    app = await ward.role("step")
+    ward.server.kill()
+    with monkeypatch.context() as guarded:
+        command = ward.server._command
+        guarded.setattr(ward.server, "_command", lambda ports: [*command(ports), "--user", "u", "--pass", "p"])
+        await ward.server.start()
+
+        async def refused():
+            return isinstance(app._bus.nc.last_error, NatsError)
+
+        await ward.until(refused, "the broker refuses the worker")
+        ward.server.kill()
+    await ward.server.start()
+    await ward.say(ward.task("step", "r1"))
+    await ward.fact("r1", "result.t")

@@ -5,6 +5,7 @@ import json
 import re
 import socket
 
+from nats.errors import Error as NatsError
 from prometheus_client import CollectorRegistry
 
 from workers.runtime.telemetry import Metrics
@@ -99,3 +100,24 @@ async def test_a_port_that_is_taken_is_said_at_the_start(ward):
             assert str(port) in str(error)
         else:
             raise AssertionError("the worker started on a port that is taken")
+
+
+class Heard:
+    """A logger that remembers."""
+
+    def __init__(self):
+        self.warnings = []
+
+    def warning(self, event, **more):
+        self.warnings.append((event, more["error"]))
+
+
+async def test_what_the_broker_refuses_asynchronously_is_in_the_log_and_an_outage_is_not(ward):
+    await ward.provision("step")
+    app = await ward.role("step")
+    app.service.log = heard = Heard()
+    tell = app._bus.nc._error_cb
+    await tell(ConnectionRefusedError("nobody listens"))
+    await tell(NatsError('nats: permissions violation for publish to "$JS.API.CONSUMER.MSG.NEXT.LOG.step"'))
+    ((event, error),) = heard.warnings
+    assert event == "connection_error" and "MSG.NEXT" in error

@@ -114,6 +114,8 @@ class WorkerApp:
 
     async def _start(self) -> None:
         client = await self.broker.connect()
+        # FastStream's own callback raises on a refusal, and nats-py would never try to reconnect again.
+        client._error_cb = self._told_of
         self._bus = bus = await bus_on(client, self.settings)
         await self._require_consumer(bus)
         if self.service.watches_runs:
@@ -128,6 +130,11 @@ class WorkerApp:
             app = health_app(self.why_not_ready, self.metrics.registry)
             self._health = HealthServer(app, self.settings.http_host, self.settings.http_port)
             await self._health.start()
+
+    async def _told_of(self, error: Exception) -> None:
+        """What nobody waits for comes here: refused publishes, broken callbacks; outages come too, and show elsewhere."""
+        if not isinstance(error, OSError):
+            self.service.log.warning("connection_error", error=repr(error))
 
     async def _require_consumer(self, bus: Bus) -> None:
         try:
