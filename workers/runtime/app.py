@@ -132,7 +132,7 @@ class WorkerApp:
             await self._health.start()
 
     async def _told_of(self, error: Exception) -> None:
-        """What nobody waits for comes here: refused publishes, broken callbacks; outages come too, and show elsewhere."""
+        """Log what nobody waits for: refused publishes, broken callbacks. Outages come here too, and show elsewhere."""
         if not isinstance(error, OSError):
             self.service.log.warning("connection_error", error=repr(error))
 

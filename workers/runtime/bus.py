@@ -138,8 +138,8 @@ def connection_options(settings: Settings, name: str) -> dict[str, Any]:
 
 
 def without_password(url: str) -> str:
-    """The address as it may be shown."""
-    return re.sub(r"//[^@/,]*@", "//***@", url)
+    """The address, or several joined by commas, as it may be shown; a scheme may be missing."""
+    return re.sub(r"(^|,)(\s*(?:\w+://)?)[^,]*@", r"\1\2***@", url)
 
 
 def servers(settings: Settings) -> list[str]:
