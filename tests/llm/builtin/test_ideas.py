@@ -546,6 +546,85 @@ UNDERSTOOD = {
         "notes",
         "note: name!",
     ),
+    "for each game": (
+        "Can you make a database of my board games? For each game: name, publisher, number of players, "
+        "playing time and whether I've played it.",
+        "game",
+        "game: name!, publisher, number_of_players:integer, playing_time:integer, played:boolean",
+    ),
+    "to register volunteers": (
+        "We need a service to register volunteers for our charity. A volunteer has a name, an email, a "
+        "telephone number and a list of skills. Skills have a name.",
+        "charity",
+        "volunteer: name!, email:email, telephone_number → skills+",
+        "skill: name!",
+    ),
+    "unique and required": (
+        "Each customer has a name and an address. Each order belongs to exactly one customer and has an order "
+        "number, which is unique and required, an order date and a status of new, paid or shipped.",
+        "customers",
+        "customer: name!, address",
+        "order: order_number!*, order_date:date, status=new|paid|shipped → customer!",
+    ),
+    "sensors and their readings": (
+        "The service stores sensors and their readings. A sensor has a name and a location. A reading has a "
+        "value, a unit and a timestamp.",
+        "sensors",
+        "sensor: name!, location",
+        "reading: value, unit, timestamp:datetime → sensor",
+    ),
+    "a film club keeps": (
+        "A film club keeps track of screenings. Every screening has a film, a date, a start time and the "
+        "number of guests. Films have a title, a director and a year.",
+        "film_club",
+        "screening: date:date, start_time:time, number_of_guests:integer → film",
+        "film: title!, director, year:integer",
+    ),
+    "square brackets": (
+        "Library: books (title, author, ISBN [unique]), members (name, email), loans (book, member, date out, "
+        "date due, date returned).",
+        "library",
+        "book: title!, author, isbn*",
+        "member: name!, email:email",
+        "loan: date_out:date, date_due:date, date_returned:date → book, member",
+    ),
+    "a fleet of vans": (
+        "Track our fleet of vans. Each van has a registration plate (unique, required), a make, a model, the "
+        "mileage, the date of the next MOT and a photo. Each van is driven by a driver; drivers have a name "
+        "and a licence number.",
+        "vans",
+        "van: registration_plate!*, make, model, mileage:number, next_mot_date:date, photo:url → driver!",
+        "driver: name!, licence_number",
+    ),
+    "arrows": (
+        "Need: inventory API. Products -> name, sku, price, quantity. Suppliers -> name, email.",
+        "inventory",
+        "product: name!, sku, price:money, quantity:integer",
+        "supplier: name!, email:email",
+    ),
+    "hives of our association": (
+        "We would like to record the bee hives of our association. A hive has a number and a location; an "
+        "inspection has a date, a temperament from 1 to 5, whether the queen was seen, and remarks. "
+        "Inspections are made of a hive by a beekeeper. Beekeepers have a name.",
+        "association",
+        "hive: number, location",
+        "inspection: date:date, temperament=1|2|3|4|5, queen_seen:boolean, remarks → hive!, beekeeper!",
+        "beekeeper: name!",
+    ),
+    "made by a guest for a flat": (
+        "An application to manage the rental of holiday flats. Flats have a name, number of rooms and price "
+        "per night. Guests have a first name, last name and e-mail. A booking is made by a guest for a flat "
+        "and has an arrival date and a departure date.",
+        "flats",
+        "flat: name!, number_of_rooms:integer, price_per_night:money",
+        "guest: first_name, last_name, email:email",
+        "booking: arrival_date:date, departure_date:date → guest!, flat!",
+    ),
+    "that's all": (
+        "Notes with title and text, that's all.",
+        "notes",
+        "note: title!, text",
+    ),
 }
 
 NOT_UNDERSTOOD = {

@@ -13,7 +13,8 @@ Mark = Literal["word", ",", ":", "(", ")", "/", "end"]
 
 TOKEN = re.compile(r"(?P<word>[€$£%@#]|\w+(?:[-'’.+]\w+)*\+*)|(?P<mark>[,:()/])|(?P<end>[;.!?\n]|[–—]|\s-\s)")
 BULLET = re.compile(r"^(\s*)(?:[-*•‣◦]|\d{1,2}[.)])\s+")
-ABBREVIATIONS = ((r"\be\.\s?g\.?", "eg"), (r"\bi\.\s?e\.?", "ie"), (r"\betc\.", "etc"), (r"[\"“”«»`]", " "))
+ABBREVIATIONS = ((r"\be\.\s?g\.?", "eg"), (r"\bi\.\s?e\.?", "ie"), (r"\betc\.", "etc"), (r"[\"“”«»`]", " "),
+                 (r"\[", "("), (r"\]", ")"), (r"\s*(?:->|=>|→)\s*", ": "))  # fmt: skip
 SPELLINGS = {"e-mail": "email", "e-mails": "emails", "to-do": "todo", "to-dos": "todos", "web-site": "website"}
 ANNOUNCING = TRACKING | HAVING | wordset("with of for about following these tracked things are including")
 UNFINISHED = wordset("and or a an the with of to for by that which have has is are be each every its their")
@@ -129,6 +130,8 @@ def _words(text: str) -> list[Token]:
     word = text.lower().replace("’", "'")
     if word.endswith("'s") and len(word) > 2:
         return [Token("word", text[:-2], word[:-2]), Token("word", "'s", "'s")]
+    if word in ("i've", "we've", "they've"):
+        return [Token("word", text[:-3], word.partition("'")[0]), Token("word", "have", "have")]
     if word in ("i'd", "we'd", "i'm", "we're"):
         return [Token("word", text, word.partition("'")[0])]
     return [Token("word", text, SPELLINGS.get(word, word))]

@@ -78,7 +78,10 @@ def _subject(cursor: Cursor, start: int) -> set[str]:
     verb = cursor.word()
     if not words or words[0] in PEOPLE | PRONOUNS or words[0] in TITLE_NOISE:
         return set()
-    owns = verb in HAVING or verb in ("belongs", "belong")
+    asked = start > 0 and cursor.tokens[start - 1].word == "for" and (cursor.peek().mark == ":" or verb in TELLERS)
+    owns = verb in HAVING or asked or verb in ("belongs", "belong")
+    made_by = verb in BEING and cursor.word(2) == "by" and cursor.word(3) in ("a", "an", "one", "exactly")
+    owns = owns or (made_by and each)
     owns = owns or (verb in MODALS and cursor.word(1) in HAVING | {"belong", "be"} and (each or is_plural(words[-1])))
     if owns and verb in MODALS and cursor.word(1) == "be":
         owns = cursor.word(2) not in ("unique", "required", "optional", "given", "one") and each

@@ -15,6 +15,8 @@ WITH = ("with", "having", "including", "which have", "that have", "who have", "e
 LINKS = wordset("of for by to from in at between")
 COLLECTIVE = wordset("collection collections library inventory list records entries")
 NO_KINDS = wordset("come comes go goes show shows look looks appear appears work works run runs")
+GROUPS = ("collection", "fleet", "set", "herd", "flock", "stock", "range", "pile", "inventory", "database",
+          "rental", "hire", "lending")  # fmt: skip
 NO_AGENTS = wordset("order chapter letter paper offer number member answer error color flower transfer")
 SHORTEST_PART = 4
 OWNERS = wordset("their its his her")
@@ -56,7 +58,7 @@ def kind_entry(cursor: Cursor, draft: Draft, owner: Words = ()) -> bool:
     place, before = cursor.place, owner or draft.current
     owned = cursor.word() in OWNERS and bool(before)
     cursor.determiner()
-    cursor.phrase("different", "various", "list of", "records of")
+    cursor.phrase("different", "various", "list of", "records of", *(f"{word} of" for word in GROUPS))
     words = noun(cursor, draft, stops=STOPS - {"store", "stores", "record", "records", "hold"})
     if not words or len(words) > LONGEST_KIND or words[0] in ("which", "how", "what", "everything", "things"):
         cursor.place = place
@@ -74,6 +76,7 @@ def kind_entry(cursor: Cursor, draft: Draft, owner: Words = ()) -> bool:
         draft.add(Belongs(one, other, said, many=False))
         draft.assumptions.append(f"«{said}» is read as: each {singular_name(one)} has one {singular_name(other)}")
     _references(cursor, draft, words)
+    _where(cursor, draft)
     fields_of(cursor, draft, words)
     return True
 
@@ -141,6 +144,20 @@ def _references(cursor: Cursor, draft: Draft, kind: Words) -> None:
         while cursor.word() == "and" and _known_ahead(cursor, draft):
             cursor.take()
             draft.add(Belongs(kind, noun(cursor, draft), cursor.since(place), many=False, required=True))
+
+
+def _where(cursor: Cursor, draft: Draft) -> None:
+    """`the chores in our flat`: there is one flat, and it is said for whom the records are."""
+    place = cursor.place
+    if cursor.one_of({"in", "of", "at", "for", "from"}) and cursor.word() in ("our", "my"):
+        start = cursor.place
+        cursor.take()
+        words = noun(cursor, draft)
+        if words and not is_plural(words[-1]) and not draft.knows(words) and not cursor.word():
+            refuse_impossible(words, cursor.since(place))
+            draft.audience = draft.audience or f"for {cursor.since(start)}"
+            return
+    cursor.place = place
 
 
 def _known_ahead(cursor: Cursor, draft: Draft) -> bool:

@@ -32,7 +32,20 @@ SMALL = wordset(
     "all data please only plain standard automatic full simple automated include including also make sure must that i "
     "we"
 )
-POLITE = ("please", "thanks", "thank you", "that is all", "that's it", "many thanks", "cheers", "etc", "and so on")
+POLITE = (
+    "please",
+    "thanks",
+    "thank you",
+    "that is all",
+    "that 's it",
+    "that 's all",
+    "nothing else",
+    "nothing more",
+    "many thanks",
+    "cheers",
+    "etc",
+    "and so on",
+)
 
 
 def wish(cursor: Cursor, draft: Draft) -> bool:

@@ -212,9 +212,24 @@ def _is(cursor: Cursor, draft: Draft, subject: Words, place: int, required: bool
             needed = None if many else required is not False
             draft.add(Belongs(subject, parent, cursor.since(start), many, needed))
             draft.current = subject
+            _further_parents(cursor, draft, subject, needed)
             return True
     cursor.place = place
     return _is_either(cursor, draft, subject, start) or _ruled(cursor, draft, None, subject, start)
+
+
+def _further_parents(cursor: Cursor, draft: Draft, child: Words, required: bool | None) -> None:
+    """`(a booking is made by a guest) for a flat`."""
+    while True:
+        place = cursor.place
+        found = cursor.one_of(PREPOSITIONS) and cursor.word() in EACH | {"a", "an", "one"}
+        cursor.determiner()
+        cursor.quantity()
+        parent = noun(cursor, draft)
+        if not found or not draft.knows(parent):
+            cursor.place = place
+            return
+        draft.add(Belongs(child, parent, cursor.since(place), False, required))
 
 
 def _is_either(cursor: Cursor, draft: Draft, subject: Words, start: int) -> bool:

@@ -7,6 +7,7 @@ from workers.llm.builtin.idea.features import done_anyway
 from workers.llm.builtin.idea.inflection import is_plural
 from workers.llm.builtin.idea.items import clause_ahead, kind_ahead, refuse_impossible
 from workers.llm.builtin.idea.lexicon import EACH, MODALS, PEOPLE, PRONOUNS, SOFTWARE, TITLE_NOISE, TRACKING
+from workers.llm.builtin.idea.places import PLACES
 from workers.llm.builtin.idea.statements import Words
 from workers.llm.builtin.idea.tracking import tracked
 from workers.llm.builtin.idea.unreadable import Unreadable
@@ -30,10 +31,13 @@ def introduction(cursor: Cursor, draft: Draft) -> bool:
     lead = False
     while cursor.one_of(LEAD):
         lead = True
+    lead = (lead and cursor.mark(":")) or lead
     before = cursor.place
     if tracked(cursor) and (_place(cursor, draft) or kind_list(cursor, draft)):
         return True
     cursor.place = before
+    if not lead and _keeper(cursor, draft):
+        return True
     determined = cursor.word() in POSSESSIVES
     cursor.determiner()
     title = _title(cursor)
@@ -58,10 +62,28 @@ def introduction(cursor: Cursor, draft: Draft) -> bool:
     return True
 
 
+def _keeper(cursor: Cursor, draft: Draft) -> bool:
+    """`A film club keeps track of screenings` says for whom, and what."""
+    place = cursor.place
+    cursor.determiner()
+    words: Words = ()
+    while cursor.word() not in STOPS | {"", "keep", "keeps"}:
+        words = (*words, cursor.take().word)
+    said = cursor.since(place)
+    keeps = cursor.word() in ("keep", "keeps") and tracked(cursor)
+    if words and keeps and words[-1] not in SOFTWARE and not draft.knows(words) and kind_list(cursor, draft):
+        refuse_impossible(words, said)
+        draft.audience = f"for {said[:1].lower()}{said[1:]}"
+        return True
+    cursor.place = place
+    return False
+
+
 def _heads(cursor: Cursor, draft: Draft, title: Words) -> bool:
     """Whether `A bookshelf:` stands above clauses about other things."""
     place = cursor.place
-    heads = cursor.mark(":") and clause_ahead(cursor) and cursor.word() not in PRONOUNS and not draft.knows(title)
+    heads = cursor.mark(":") and cursor.word() not in PRONOUNS and not draft.knows(title)
+    heads = heads and (clause_ahead(cursor) or (title[-1] in SOFTWARE | PLACES and kind_ahead(cursor)))
     cursor.place = place
     return heads
 

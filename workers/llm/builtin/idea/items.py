@@ -5,12 +5,14 @@ from workers.llm.builtin.idea.happenings import happening
 from workers.llm.builtin.idea.inflection import is_plural
 from workers.llm.builtin.idea.lexicon import (
     BEING,
+    DETERMINERS,
     EACH,
     HAVING,
     IMPOSSIBLE,
     MODALS,
     OPTIONAL,
     PEOPLE,
+    PRONOUNS,
     REQUIRED,
     TYPE_NAMES,
     UNIQUE,
@@ -177,6 +179,9 @@ def _after(cursor: Cursor, qualities: Qualities) -> None:
             group(inner, qualities)
         elif _aside(cursor, qualities):
             pass
+        elif cursor.word() == "and" and cursor.word(1) in REQUIRED | OPTIONAL | UNIQUE and not cursor.word(2):
+            cursor.take()
+            quality(cursor, qualities)
         elif cursor.mark(":") or cursor.phrase("of"):
             options = choices(cursor)
             if options:
@@ -216,11 +221,13 @@ def _is_rule_of_its_own(cursor: Cursor) -> bool:
 
 def _whether(cursor: Cursor, place: int) -> Item:
     """`whether it is done` asks for yes or no."""
+    about: list[str] = []
     while cursor.word() and cursor.word() not in BEING | {"has", "have"}:
-        cursor.take()
+        word = cursor.take().word
+        about += [word] * (word not in DETERMINERS | EACH | PEOPLE | PRONOUNS | {"he", "she"})
     cursor.one_of(BEING | {"has", "have"})
     cursor.phrase("been")
-    words: list[str] = []
+    words = about
     while cursor.word() and cursor.word() not in ("and", "or", "yet", "with"):
         words.append(cursor.take().word)
     cursor.phrase("yet", "or not")

@@ -80,7 +80,8 @@ TRACKING = wordset(
     "track tracks tracking manage manages managing store stores storing record records recording organise organises "
     "organising organize organizes organizing log logs logging catalogue catalogues cataloguing catalog catalogs list "
     "lists listing keep keeps keeping maintain maintains maintaining monitor monitors monitoring handle handles "
-    "handling collect collects collecting remember remembers save saves saving hold holds"
+    "handling register registers registering collect collects collecting remember remembers save saves saving hold "
+    "holds"
 )
 
 SOFTWARE = wordset(

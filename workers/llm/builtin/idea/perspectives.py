@@ -91,7 +91,8 @@ def of_every(cursor: Cursor, draft: Draft) -> bool:
     cursor.place += teller
     modal = cursor.one_of(MODALS) or cursor.phrase("want to", "need to", "would like to", "have to")
     verb = cursor.word()
-    if not kind or len(kind) > LONGEST_KIND or not verb:
+    listed = cursor.peek().mark == ":"
+    if not kind or len(kind) > LONGEST_KIND or not (verb or listed):
         return False
     cursor.take()
     several = cursor.quantity() == "many"
@@ -101,7 +102,7 @@ def of_every(cursor: Cursor, draft: Draft) -> bool:
             draft.add(Holds(kind, other, cursor.since(start), verb, single=True))
             draft.current = kind
             return True
-    if several or verb not in NOTING | (HAVING if modal else set()):
+    if several or (not listed and verb not in NOTING | (HAVING if modal else set())):
         return False
     cursor.mark(":")
     found = items(cursor, None)

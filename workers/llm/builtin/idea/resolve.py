@@ -1,5 +1,7 @@
 """From statements to kinds of records: decides which words are fields and which are relations."""
 
+from dataclasses import replace
+
 from workers.llm.builtin.idea.inflection import is_plural, plural_name, singular, singular_name
 from workers.llm.builtin.idea.kinds import KindDraft, Relation, Resolved, add_field
 from workers.llm.builtin.idea.lexicon import MUTUAL_VERBS, TAG_LIKE
@@ -87,6 +89,8 @@ def _apply(resolved: Resolved, statement: Statement, statements: list[Statement]
 
 def _has(resolved: Resolved, has: Has, statements: list[Statement]) -> None:
     kind, item = _kind(resolved, has.kind), has.item
+    if item.said.startswith("whether") and item.words[0] == kind.name and len(item.words) > 1:
+        item = replace(item, words=item.words[1:])
     target = _target(resolved, item)
     # A mark that has a mark says how good it is and does not refer to another mark.
     own = not item.quantity and item.words == (kind.name,)
