@@ -297,3 +297,25 @@ async def test_a_command_with_a_header_that_looks_like_a_status_is_done_like_any
     await ward.fact("r1", "result.t")
     await ward.settled("step")
     assert await ward.redelivered("step") == 0
+
+
+class Heard:
+    """A logger that remembers which lines were to have a traceback."""
+
+    def __init__(self):
+        self.traced = []
+
+    def warning(self, event, **more):
+        if event == "delivery_failed":
+            self.traced.append(more["exc_info"])
+
+    info = error = warning
+
+
+async def test_a_surprise_shows_where_it_came_from_at_once_and_what_is_expected_does_not(ward):
+    await ward.provision("step")
+    app = await ward.role("step", Failing(KeyError("surprise"), ModelUnavailable("busy"), None))
+    app.service.log = heard = Heard()
+    await ward.say(ward.task("step", "r1"))
+    await ward.fact("r1", "result.t")
+    assert heard.traced == [True, False]

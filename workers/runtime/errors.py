@@ -70,6 +70,11 @@ class Verdict:
     dead_letter: bool = False
 
 
+def is_surprise(error: BaseException) -> bool:
+    """Whether no branch of the tree knows the error, so that somebody has to see where it came from."""
+    return not isinstance(error, TaskEnded | ContractError | ModelUnavailable | BusUnavailable)
+
+
 def verdict_on(error: BaseException, delivery: int, limit: int) -> Verdict:
     """What becomes of a message whose `delivery`-th hand-over (from 1) ended in `error`."""
     match error:

@@ -10,7 +10,7 @@ from contracts.v1.failures import DeadLetter
 from workers.runtime import topology
 from workers.runtime.bus import Bus
 from workers.runtime.endings import Endings
-from workers.runtime.errors import Verdict, verdict_on
+from workers.runtime.errors import Verdict, is_surprise, verdict_on
 from workers.runtime.lease import Delivery
 from workers.runtime.settings import Settings
 from workers.runtime.telemetry import Metrics, logger
@@ -94,7 +94,7 @@ class Service(ABC):
             settled=verdict.settle,
             delay_s=verdict.delay_s,
             error=f"{type(error).__name__}: {error}",
-            exc_info=verdict.failure == "crashed",
+            exc_info=is_surprise(error),
         )
 
     async def bury(self, delivery: Delivery, reason: str, stream: str = "") -> None:
