@@ -1,7 +1,7 @@
 """The clauses that say what a kind has, what it belongs to, and what holds for a field."""
 
 from workers.llm.builtin.idea.cursor import Cursor
-from workers.llm.builtin.idea.draft import LONGEST_KIND, STOPS, Draft, noun
+from workers.llm.builtin.idea.draft import LONGEST_KIND, Draft, noun
 from workers.llm.builtin.idea.entries import fields_of, kind_list
 from workers.llm.builtin.idea.features import done_anyway, listed_passively, paged, participles, wish
 from workers.llm.builtin.idea.inflection import is_plural
@@ -9,8 +9,9 @@ from workers.llm.builtin.idea.items import items, refuse_impossible
 from workers.llm.builtin.idea.lexicon import BEING, EACH, HAVING, IMPOSSIBLE, MODALS, PEOPLE, PRONOUNS
 from workers.llm.builtin.idea.mutual import mutual
 from workers.llm.builtin.idea.perspectives import of_every, there_are
-from workers.llm.builtin.idea.qualifiers import choices, quality
-from workers.llm.builtin.idea.statements import Belongs, Has, Holds, Item, Qualities, Ruled, Words
+from workers.llm.builtin.idea.qualifiers import choices
+from workers.llm.builtin.idea.ruled import ruled, ruled_default, ruled_of, ruled_several
+from workers.llm.builtin.idea.statements import Belongs, Has, Holds, Item, Qualities, Words
 from workers.llm.builtin.idea.tracking import tracked
 from workers.llm.builtin.idea.unreadable import Unreadable
 from workers.llm.builtin.wordset import wordset
@@ -32,7 +33,10 @@ def statement(cursor: Cursor, draft: Draft) -> bool:
         of_every,
         _tracking,
         mutual,
-        _ruled_of,
+        _fields_of,
+        ruled_of,
+        ruled_several,
+        ruled_default,
         wish,
         participles,
         _about_subject,
@@ -59,46 +63,6 @@ def _tracking(cursor: Cursor, draft: Draft) -> bool:
     return tracked(cursor) and kind_list(cursor, draft)
 
 
-def _ruled_of(cursor: Cursor, draft: Draft) -> bool:
-    """`the title of a book must be unique`, `a book's ISBN is required`, `book titles must be unique`."""
-    start = cursor.place
-    cursor.determiner()
-    first = noun(cursor, draft)
-    kind: Words | None = None
-    if first and cursor.word() == "'s":
-        cursor.take()
-        kind, subject = first, noun(cursor, draft)
-    elif first and draft.knows(first) and cursor.word() and cursor.word() not in STOPS:
-        kind, subject = first, noun(cursor, draft)
-    elif first and cursor.word() == "of" and not draft.knows(first):
-        cursor.take()
-        cursor.determiner()
-        subject, kind = first, noun(cursor, draft)
-    else:
-        return False
-    if cursor.word() not in BEING | MODALS | {"defaults", "default", "has"} or not subject or not kind:
-        return False
-    return _ruled(cursor, draft, kind, subject, start)
-
-
-def _ruled(cursor: Cursor, draft: Draft, kind: Words | None, subject: Words, start: int) -> bool:
-    found = Qualities()
-    while quality(cursor, found):
-        if cursor.word() == "and" and cursor.word(1) not in BEING | MODALS | {
-            "unique",
-            "required",
-            "optional",
-            "defaults",
-        }:
-            break
-        if cursor.word() == "and" or (cursor.peek().mark == "," and cursor.word(1) == "defaults"):
-            cursor.take()
-    if found == Qualities():
-        return False
-    draft.add(Ruled(kind, draft.current, subject, cursor.since(start), found))
-    return True
-
-
 def _about_subject(cursor: Cursor, draft: Draft) -> bool:
     start = cursor.place
     single = cursor.word() in EACH | {"a", "an"}
@@ -118,6 +82,18 @@ def _about_subject(cursor: Cursor, draft: Draft) -> bool:
         draft.name(subject, cursor.since(start))
         return True
     return _predicate(cursor, draft, subject, single, start)
+
+
+def _fields_of(cursor: Cursor, draft: Draft) -> bool:
+    """`Fields of a ticket: title, status`."""
+    cursor.phrase("the")
+    if not cursor.phrase("fields of", "fields for", "attributes of", "properties of", "columns of"):
+        return False
+    single = cursor.determiner()
+    kind = noun(cursor, draft)
+    if not kind or not (cursor.phrase("are") or cursor.peek().mark == ":"):
+        return False
+    return _has(cursor, draft, kind, single, required=None)
 
 
 def _relative_clause(cursor: Cursor, draft: Draft, subject: Words, single: bool) -> None:
@@ -151,7 +127,7 @@ def _predicate(cursor: Cursor, draft: Draft, subject: Words, single: bool, start
     if verb == "be" or verb in BEING:
         return _is(cursor, draft, subject, place, required, start)
     if verb in ("defaults", "default"):
-        return _ruled(cursor, draft, None, subject, start)
+        return ruled(cursor, draft, None, subject, start)
     return bool(verb) and _does(cursor, draft, subject, single, required, start)
 
 
@@ -215,7 +191,7 @@ def _is(cursor: Cursor, draft: Draft, subject: Words, place: int, required: bool
             _further_parents(cursor, draft, subject, needed)
             return True
     cursor.place = place
-    return _is_either(cursor, draft, subject, start) or _ruled(cursor, draft, None, subject, start)
+    return _is_either(cursor, draft, subject, start) or ruled(cursor, draft, None, subject, start)
 
 
 def _further_parents(cursor: Cursor, draft: Draft, child: Words, required: bool | None) -> None:
