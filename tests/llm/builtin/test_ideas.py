@@ -625,6 +625,53 @@ UNDERSTOOD = {
         "notes",
         "note: title!, text",
     ),
+    "fields of, and a default": (
+        "Ticket tracker. Fields of a ticket: title, description, severity (1-5), reported by, status (open, "
+        "in progress, closed). Default status is open.",
+        "ticket_tracker",
+        "ticket: title!, description, severity=1|2|3|4|5, reported_by, status=open|in progress|closed",
+    ),
+    "several are optional": (
+        "Please create a simple backend where users can save bookmarks. Every bookmark must have a URL and a "
+        "title; a description and tags are optional.",
+        "bookmarks",
+        "bookmark: url:url!, title!, description, tags",
+    ),
+    "a co-op": (
+        "We're a housing co-op. We need to log maintenance requests. Each request has a title, a description, "
+        "a flat number, a priority of low, normal or high, and the date it was reported. Requests are "
+        "assigned to a contractor. Contractors have a name and a phone number.",
+        "housing_co_op",
+        "request: title!, description, flat_number, priority=low|normal|high, date_reported:date → contractor!",
+        "contractor: name!, phone_number",
+    ),
+    "a brewery": (
+        "I would like a small web service which helps me to manage my home brewery. A brew has a name, a "
+        "style, an original gravity, a brewing date and tasting notes.",
+        "home_brewery",
+        "brew: name!, style, original_gravity, brewing_date:date, tasting_notes",
+    ),
+    "plurals behind a title": (
+        "Simple CRM: companies, contacts and deals. A contact works for a company. A deal has a value and a "
+        "stage (lead, offer, won, lost) and belongs to a company.",
+        "crm",
+        "company: name!",
+        "contact: name! → company!",
+        "deal: value, stage=lead|offer|won|lost → company!",
+    ),
+    "in which": (
+        "A classroom inventory in which every item has a name, a condition (new, used, broken) and a quantity "
+        "that is required.",
+        "classroom_inventory",
+        "item: name!, condition=new|used|broken, quantity:integer!",
+    ),
+    "a wrapped text": (
+        "Books have a title, an author, a price and a genre that is one of\nfiction, science or poetry. Each "
+        "book is kept on one shelf and the shelves\nhave a unique number.",
+        "books",
+        "book: title!, author, price:money, genre=fiction|science|poetry → shelf!",
+        "shelf: number*",
+    ),
 }
 
 NOT_UNDERSTOOD = {
@@ -660,6 +707,9 @@ NOT_UNDERSTOOD = {
     "Track tasks with a title. Sort tasks by colour.": "colour",
     "Each book belongs to a shelf. Each shelf belongs to a book.": "contradicts",
     "Build a service": "does not say what",
+    "As well as films, I want to track books with a title.": "films, I want",
+    "As a service that tracks books I want members. Members have a name.": "As a service",
+    "Recipes have a title and a colour such as red, white and blue.": "red, white and blue",
     "Plants have a name and photos.": "photos",
     "Plants have a name and how often they need water.": "how often",
     "Movies have a title and a rating out of 10.": "out of 10",
@@ -760,6 +810,23 @@ def test_what_had_to_be_assumed_is_said() -> None:
     reading = read("Track authors with a name and books with a title. An author has many books. A book has a shelf.")
 
     assert any("many books" in assumption and "one-to-many" in assumption for assumption in reading.assumptions)
+
+
+@pytest.mark.parametrize(
+    ("idea", "assumed"),
+    [
+        ("Plants have a name and a photo.", "URL of a photo that is kept elsewhere"),
+        ("Keep track of houseplants. Every plant has a name.", "houseplants are the plants"),
+        ("A gym has members and classes. Members have a name. Classes have a name.", "the gym is where"),
+        ("As a reader I want to record books so that I remember them.", "taken as a reason"),
+        ("Contacts belong to groups. Contacts have a name.", "each contact has one group"),
+        ("Bookmarks: url, title, tags.", "tags of bookmark is one text"),
+        ("Films have a title and a running time.", "a number of minutes"),
+        ("Tasks have a title. A task is open or done.", "is a field status"),
+    ],
+)
+def test_a_reading_that_could_have_been_another_is_said(idea: str, assumed: str) -> None:
+    assert any(assumed in assumption for assumption in read(idea).assumptions)
 
 
 @pytest.mark.parametrize(

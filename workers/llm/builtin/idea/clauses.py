@@ -132,7 +132,10 @@ def _words(text: str) -> list[Token]:
         return [Token("word", text[:-2], word[:-2]), Token("word", "'s", "'s")]
     if word in ("i've", "we've", "they've"):
         return [Token("word", text[:-3], word.partition("'")[0]), Token("word", "have", "have")]
-    if word in ("i'd", "we'd", "i'm", "we're"):
+    if word in ("i'm", "we're"):
+        being = "am" if word == "i'm" else "are"
+        return [Token("word", text.partition("'")[0], word.partition("'")[0]), Token("word", being, being)]
+    if word in ("i'd", "we'd"):
         return [Token("word", text, word.partition("'")[0])]
     return [Token("word", text, SPELLINGS.get(word, word))]
 

@@ -3,9 +3,8 @@
 import re
 
 _GREETING = re.compile(
-    r"\A\s*(?:hello|hi|hey|dear|good (?:morning|afternoon|evening|day))\b"
-    r"(?:[ ]+(?:there|all|team|[A-Z]\w+)){0,3}\s*[,!.]\s*",
-    re.IGNORECASE,
+    r"\A\s*(?i:hello|hi|hey|dear|good (?:morning|afternoon|evening|day))\b"
+    r"(?:[ ]+(?:there|all|team|everyone|or|sir|madam|[A-Z]\w+)){0,3}\s*[,!.]\s*"
 )
 _SIGNED = re.compile(
     r"(?:^|(?<=[.!?;\n]))[ \t]*(?i:many thanks|thanks(?: a lot| so much| in advance)?|"

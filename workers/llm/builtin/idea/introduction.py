@@ -29,7 +29,7 @@ def introduction(cursor: Cursor, draft: Draft) -> bool:
     """Read the opening; false if the clause does not ask for a service."""
     start = cursor.place
     lead = False
-    while cursor.one_of(LEAD):
+    while cursor.phrase("we are looking") or cursor.one_of(LEAD):
         lead = True
     lead = (lead and cursor.mark(":")) or lead
     before = cursor.place
@@ -59,7 +59,23 @@ def introduction(cursor: Cursor, draft: Draft) -> bool:
     draft.title = title
     while _suffix(cursor, draft):
         pass
+    _plain_kinds(cursor, draft)
     return True
+
+
+def _plain_kinds(cursor: Cursor, draft: Draft) -> None:
+    """`A CRM: companies, contacts and deals`: nothing but plurals behind the colon."""
+    place = cursor.place
+    if (
+        cursor.mark(":")
+        and all(
+            token.word in (",", "and") or (token.mark == "word" and token.word not in STOPS and is_plural(token.word))
+            for token in cursor.tokens[cursor.place :]
+        )
+        and kind_list(cursor, draft)
+    ):
+        return
+    cursor.place = place
 
 
 def _keeper(cursor: Cursor, draft: Draft) -> bool:

@@ -97,7 +97,7 @@ PLAIN_SOFTWARE = wordset(
 )
 TITLE_NOISE = wordset(
     "simple small little basic tiny personal new rest restful http json crud python sqlite web-based minimal nice "
-    "good lightweight self-hosted internal robust clean"
+    "good lightweight self-hosted internal robust clean web"
 )
 
 # For `<thing> tracker` and the like: things that are kept records of and need no further words.

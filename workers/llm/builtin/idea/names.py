@@ -29,6 +29,8 @@ NAME_STOPS = (
     )
 )
 TRAILING = wordset("to by on at in for")
+# What can be «of low, normal or high»; a number can't.
+GRADED = wordset("status state one priority level severity condition stage role mood difficulty colour color")
 LONGEST_NAME = 4
 ARTICLES = wordset("a an the its their his her our my")
 NEVER_IN_NAMES = (DETERMINERS - {"own"}) | wordset(
@@ -56,7 +58,7 @@ def field_name(cursor: Cursor, qualities: Qualities) -> Words:
             break
         if word == "out" and cursor.word(1) == "of":
             break
-        if word == "of" and words and (words[-1] in ("status", "state", "one") or cursor.word(1) in ARTICLES | {""}):
+        if word == "of" and words and (words[-1] in GRADED or cursor.word(1) in ARTICLES | {""}):
             break
         words.append(cursor.take().word)
     if words and words[-1] == "field" and len(words) > 1:

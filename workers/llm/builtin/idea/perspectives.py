@@ -19,8 +19,8 @@ AT = wordset("for at in on during per with to")
 def story(cursor: Cursor) -> bool:
     """Go past `As a librarian,` where `I` or `we` follows."""
     place = cursor.place
-    if cursor.phrase("as a", "as an", "as the", "as"):
-        while cursor.word() and cursor.word() not in WE:
+    if cursor.phrase("as a", "as an", "as the"):
+        while cursor.word() and cursor.word() not in WE | (STOPS - {"of", "at", "in"}):
             cursor.take()
         cursor.mark(",")
         if cursor.word() in WE:
