@@ -672,6 +672,38 @@ UNDERSTOOD = {
         "book: title!, author, price:money, genre=fiction|science|poetry → shelf!",
         "shelf: number*",
     ),
+    "units as names": (
+        "I need to log fuel: date, litres, price per litre, odometer reading.",
+        "fuels",
+        "fuel: date:date, litres:number, price_per_litre:money, odometer_reading",
+    ),
+    "their employees have": (
+        "Companies have a name. Their employees have a name and a job title.",
+        "companies",
+        "company: name!",
+        "employee: name!, job_title → company",
+    ),
+    "when planted": (
+        "Keep records about trees: species, height in metres, diameter in cm, when planted, coordinates.",
+        "trees",
+        "tree: species, height:number, diameter:number, date_planted:date, coordinates",
+    ),
+    "books to add": (
+        "As a user I can add books with a title and an author. As a user I can delete books.",
+        "books",
+        "book: title!, author",
+    ),
+    "whether they have": (
+        "Hotels have rooms. Rooms have a number, a price per night and whether they have a balcony.",
+        "hotels",
+        "hotel: name!",
+        "room: number, price_per_night:money, has_balcony:boolean → hotel",
+    ),
+    "optionally": (
+        "Tasks have a title, a due date and, optionally, notes.",
+        "tasks",
+        "task: title!, due_date:date, notes",
+    ),
 }
 
 NOT_UNDERSTOOD = {

@@ -4,11 +4,11 @@ from workers.llm.builtin.idea.cursor import Cursor
 from workers.llm.builtin.idea.draft import LONGEST_KIND, Draft, noun
 from workers.llm.builtin.idea.entries import fields_of, kind_list
 from workers.llm.builtin.idea.features import done_anyway, listed_passively, paged, participles, wish
-from workers.llm.builtin.idea.inflection import is_plural
+from workers.llm.builtin.idea.inflection import is_plural, singular_name
 from workers.llm.builtin.idea.items import items, refuse_impossible
 from workers.llm.builtin.idea.lexicon import BEING, EACH, HAVING, IMPOSSIBLE, MODALS, PEOPLE, PRONOUNS
 from workers.llm.builtin.idea.mutual import mutual
-from workers.llm.builtin.idea.perspectives import of_every, there_are
+from workers.llm.builtin.idea.perspectives import adding, of_every, there_are
 from workers.llm.builtin.idea.qualifiers import choices
 from workers.llm.builtin.idea.ruled import ruled, ruled_default, ruled_of, ruled_several
 from workers.llm.builtin.idea.statements import Belongs, Has, Holds, Item, Qualities, Words
@@ -31,6 +31,7 @@ def statement(cursor: Cursor, draft: Draft) -> bool:
         _wish_to_list,
         there_are,
         of_every,
+        adding,
         _tracking,
         mutual,
         _fields_of,
@@ -66,6 +67,7 @@ def _tracking(cursor: Cursor, draft: Draft) -> bool:
 def _about_subject(cursor: Cursor, draft: Draft) -> bool:
     start = cursor.place
     single = cursor.word() in EACH | {"a", "an"}
+    owner = draft.current if cursor.word() in ("their", "its", "his", "her") else ()
     cursor.determiner()
     subject: Words = ()
     if cursor.word() in PRONOUNS and draft.current:
@@ -76,6 +78,8 @@ def _about_subject(cursor: Cursor, draft: Draft) -> bool:
     subject = subject or noun(cursor, draft)
     if not subject or len(subject) > LONGEST_KIND:
         return False
+    if owner and draft.knows(subject) and singular_name(subject) != singular_name(owner):
+        draft.add(Holds(owner, subject, cursor.since(start), "have"))
     _relative_clause(cursor, draft, subject, single)
     if cursor.word() not in MODALS | HAVING | BEING and fields_of(cursor, draft, subject):
         refuse_impossible(subject, cursor.since(start))

@@ -13,6 +13,7 @@ WHO = wordset("it they he she i we you")
 ADVERBS = wordset("last first originally initially next")
 LOOSE = wordset("it them at for on in from back")
 CONNECTING = ("on which", "at which", "in which", "when", "where", "that")
+DONE = wordset("bought sold built written made seen read lent born sent given taken found")
 NEVER = wordset("a an the many not")
 
 
@@ -50,9 +51,9 @@ def _head(cursor: Cursor) -> str:
 
 def _happened(cursor: Cursor) -> tuple[bool, tuple[str, ...]] | None:
     """`it was last watered` as what happened; true with it for what is still to come."""
-    if cursor.word() not in WHO:
+    plain = cursor.place > 0 and cursor.tokens[cursor.place - 1].word in ("when", "where")
+    if not cursor.one_of(WHO) and not (plain and (cursor.word().endswith("ed") or cursor.word() in DONE)):
         return None
-    cursor.take()
     future = bool(cursor.one_of(MODALS))
     if future:
         cursor.phrase("be")

@@ -145,7 +145,10 @@ def _before(cursor: Cursor, qualities: Qualities) -> str:
         if cursor.word() == "number" and cursor.word(1) == "of":
             return quantity
         quantity = cursor.quantity() or quantity
-        if cursor.one_of(OPTIONAL):
+        if cursor.phrase("optionally"):
+            cursor.mark(",")
+            qualities.state("required", False, cursor.since(place))
+        elif cursor.one_of(OPTIONAL):
             qualities.state("required", False, cursor.since(place))
         elif cursor.one_of(REQUIRED):
             qualities.state("required", True, cursor.since(place))
@@ -225,7 +228,9 @@ def _whether(cursor: Cursor, place: int) -> Item:
     while cursor.word() and cursor.word() not in BEING | {"has", "have"}:
         word = cursor.take().word
         about += [word] * (word not in DETERMINERS | EACH | PEOPLE | PRONOUNS | {"he", "she"})
-    cursor.one_of(BEING | {"has", "have"})
+    verb = cursor.one_of(BEING | {"has", "have"})
+    if verb in ("has", "have") and cursor.one_of({"a", "an", "any"}):
+        about.append("has")
     cursor.phrase("been")
     words = about
     while cursor.word() and cursor.word() not in ("and", "or", "yet", "with"):

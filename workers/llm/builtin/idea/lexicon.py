@@ -28,7 +28,8 @@ BY_HEAD: dict[FieldType, frozenset[str]] = {
     ),
     "number": wordset(
         "rating weight height width length depth distance temperature latitude longitude percentage score rate speed "
-        "volume area mileage number_value humidity pressure"
+        "volume area mileage number_value humidity pressure "
+        "litres liters kilometres kilometers km metres meters miles kg grams kilograms"
     ),
 }  # fmt: skip
 

@@ -5,7 +5,7 @@ from workers.llm.builtin.idea.draft import LONGEST_KIND, STOPS, TELLERS, Draft, 
 from workers.llm.builtin.idea.entries import kind_entry, kind_list
 from workers.llm.builtin.idea.inflection import is_plural
 from workers.llm.builtin.idea.items import items, refuse_impossible
-from workers.llm.builtin.idea.lexicon import EACH, HAVING, MODALS, SOFTWARE
+from workers.llm.builtin.idea.lexicon import EACH, HAVING, MODALS, PEOPLE, SOFTWARE
 from workers.llm.builtin.idea.statements import Belongs, Has, Holds
 from workers.llm.builtin.wordset import wordset
 
@@ -73,6 +73,26 @@ def there_are(cursor: Cursor, draft: Draft) -> bool:
     if kind and described and kind_entry(cursor, draft):
         cursor.separator()
         return cursor.done or kind_list(cursor, draft) or True
+    cursor.place = start
+    return False
+
+
+def adding(cursor: Cursor, draft: Draft) -> bool:
+    """`I can add books with a title`: what is added is described."""
+    start = cursor.place
+    while cursor.one_of(PEOPLE | MODALS | {"be", "able", "to", "want", "would", "like", "need"}):
+        pass
+    verbs = 0
+    while cursor.one_of({"add", "create", "enter", "edit", "save", "change"}):
+        verbs += 1
+        cursor.separator() or cursor.phrase("or")
+    probe = cursor.place
+    cursor.determiner()
+    kind = noun(cursor, draft)
+    described = kind and is_plural(kind[-1]) and (cursor.peek().mark == "(" or cursor.word() == "with")
+    cursor.place = probe
+    if verbs and described and kind_entry(cursor, draft):
+        return True
     cursor.place = start
     return False
 

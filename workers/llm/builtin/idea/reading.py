@@ -16,7 +16,7 @@ from workers.llm.builtin.idea.inflection import identifier, is_plural, singular
 from workers.llm.builtin.idea.introduction import introduction, subject_of
 from workers.llm.builtin.idea.kinds import KindDraft, Resolved
 from workers.llm.builtin.idea.lexicon import DETERMINERS, IMPOSSIBLE, PLAIN_SOFTWARE, SOFTWARE, TRACKED
-from workers.llm.builtin.idea.perspectives import context, reason, story
+from workers.llm.builtin.idea.perspectives import adding, context, reason, story
 from workers.llm.builtin.idea.resolve import resolve
 from workers.llm.builtin.idea.typing import field_specs
 from workers.llm.builtin.idea.unreadable import RECORDS_HINT, Unreadable
@@ -110,6 +110,8 @@ def _opening(cursor: Cursor, draft: Draft) -> bool:
     if draft.statements:
         return False
     place = cursor.place
+    if adding(cursor, draft):
+        return True
     if wish(cursor, draft) and (cursor.done or cursor.word() == "so"):
         return True
     cursor.place = place
