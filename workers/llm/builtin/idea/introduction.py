@@ -18,6 +18,7 @@ LEAD = wordset(
     "get give set up help let should am looking hello hi there be able just"
 )
 TITLE_STOPS = (STOPS | {"called", "named", "tracking", "managing", "storing"}) - {"record", "records", "store"}
+LONGEST_SAID = 120
 POSSESSIVES = wordset("my our your a an the his her their")
 INSTEAD = (
     "I can build a service that keeps records of the things it is about, if you name them and their fields, "
@@ -115,11 +116,12 @@ def _tracked_after_all(cursor: Cursor, draft: Draft, title: Words, said: str) ->
     """`Build an online shop that keeps track of orders` asks for records though a shop is no software."""
     refuse_impossible(title, said)
     place = cursor.place
+    whole = f"{said} {cursor.rest}".strip()[:LONGEST_SAID]
     draft.title = title
     while not draft.statements and _suffix(cursor, draft):
         pass
     if not any(word in TRACKING for word in cursor.since(place).lower().split()):
-        raise Unreadable(f"«{said}» is not record-keeping", INSTEAD)
+        raise Unreadable(f"«{whole}» is not record-keeping", INSTEAD)
     return True
 
 
