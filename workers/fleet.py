@@ -15,7 +15,7 @@ from workers.runtime.health import HealthServer, health_app
 from workers.runtime.roster import role_names, roles
 from workers.runtime.service import Service
 from workers.runtime.settings import Settings
-from workers.runtime.telemetry import Metrics
+from workers.runtime.telemetry import Metrics, logger
 
 STOP_PATIENCE_S = 30.0
 
@@ -124,15 +124,24 @@ async def _keep(name: str, settings: Settings, stop: asyncio.Event) -> None:
     environment = {**os.environ, "FLOTILLA_NATS_URL": settings.nats_url, "FLOTILLA_HTTP_PORT": "0"}
     command = (sys.executable, "-m", "workers.cli", "work", name, "--parent", str(os.getpid()))
     while not stop.is_set():
-        process = await asyncio.create_subprocess_exec(*command, env=environment, start_new_session=True)
+        try:
+            process = await asyncio.create_subprocess_exec(*command, env=environment, start_new_session=True)
+        except OSError as error:  # no memory or no process left; there may be in a moment
+            logger("fleet").error("worker_not_started", name=name, error=str(error))
+            await _wait(stop, 1.0)
+            continue
         gone, stopping = asyncio.create_task(process.wait()), asyncio.create_task(stop.wait())
         await asyncio.wait({gone, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if stop.is_set():
             await _end(process)
             return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), 1.0)
+        await _wait(stop, 1.0)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

@@ -11,9 +11,9 @@ import typer
 from pydantic import BaseModel
 
 from contracts.schema_files import schema_files
-from workers.cli.brokers import masked
 from workers.cli.options import Json
 from workers.cli.outside import outside_of, say
+from workers.runtime.settings import without_password
 
 Folder = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write one file per message there.")]
 
@@ -39,7 +39,7 @@ def _settings(part: BaseModel, prefix: str) -> Iterator[tuple[str, Any, bool]]:
         if isinstance(value, BaseModel):
             yield from _settings(value, f"{prefix}{name.upper()}_")
         else:
-            safe = masked(shown[name]) if name == "nats_url" else shown[name]
+            safe = without_password(shown[name]) if name == "nats_url" else shown[name]
             yield f"{prefix}{name.upper()}", safe, name in part.model_fields_set
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from workers.cli.complaints import Misused, Unreachable
 from workers.cli.upfile import Up
-from workers.runtime.settings import Settings
+from workers.runtime.settings import Settings, without_password
 
 REACH_TIMEOUT_S = 2.5
 GREETING_TIMEOUT_S = 0.5
@@ -21,7 +21,7 @@ class Broker(NamedTuple):
     known_from: str
 
     def __str__(self) -> str:
-        return f"{masked(self.url)} ({self.known_from})"
+        return f"{without_password(self.url)} ({self.known_from})"
 
 
 def given_broker(option: str, settings: Settings, up: Up | None) -> Broker | None:
@@ -40,24 +40,13 @@ def some_broker(option: str, settings: Settings, up: Up | None) -> Broker:
     return given_broker(option, settings, up) or Broker(settings.nats_url, "the default")
 
 
-def masked(url: str) -> str:
-    """The address without user, password or token."""
-    return ",".join(_masked(one.strip()) for one in url.split(","))
-
-
-def _masked(url: str) -> str:
-    scheme, mark, rest = url.rpartition("://")
-    secret, at, host = rest.rpartition("@")
-    return f"{scheme}{mark}***@{host}" if at and secret else url
-
-
 async def reach(url: str) -> None:
     """Return if a broker answers at one of the addresses; raise `Unreachable` within about 3 s otherwise."""
     tries = await asyncio.gather(*(_reach(*address) for address in addresses(url)))
     if not any(trouble is None for trouble in tries):
         why = "; ".join(dict.fromkeys(trouble for trouble in tries if trouble))
         raise Unreachable(
-            f"no NATS broker can be reached at {masked(url)}: {why}. "
+            f"no NATS broker can be reached at {without_password(url)}: {why}. "
             "Start a fleet with `flotilla up`, or name a broker with --nats or FLOTILLA_NATS_URL."
         )
 
@@ -74,7 +63,7 @@ def _address(url: str) -> tuple[str, int]:
     except ValueError:
         host, port = None, 0
     if not host:
-        raise Misused(f"{masked(url)!r} is no address of a broker; it looks like nats://host:4222")
+        raise Misused(f"{without_password(url)!r} is no address of a broker; it looks like nats://host:4222")
     return host, port
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from workers.cli.brokers import Broker, given_broker, masked, some_broker
+from workers.cli.brokers import Broker, given_broker, some_broker
 from workers.cli.complaints import Misused, Unreachable
 from workers.cli.figures import count
 from workers.cli.local import broken, running_fleet
@@ -18,7 +18,7 @@ from workers.cli.options import Data, Json, Nats, Processes, Workers
 from workers.cli.outside import Outside, Signals, note, outside_of, say
 from workers.cli.sessions import checked_workers
 from workers.cli.upfile import Up, read_up, remove_up, write_up
-from workers.runtime.settings import Settings
+from workers.runtime.settings import Settings, without_password
 
 Name = Annotated[str, typer.Argument(help="The worker's name; `flotilla roles` lists them.", metavar="NAME")]
 
@@ -64,7 +64,7 @@ async def _broker_for(
         return
     if running is not None:
         raise Misused(
-            f"a fleet is up already: process {running.pid}, broker {masked(running.url)}. "
+            f"a fleet is up already: process {running.pid}, broker {without_password(running.url)}. "
             "Stop it first, or add workers to it with --nats"
         )
     async with outside.fleet.server(data) as server:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts.subjects import is_token
-from workers.cli.brokers import Broker, masked, some_broker
+from workers.cli.brokers import Broker, some_broker
 from workers.cli.complaints import Misused, Unreachable
 from workers.cli.entries import Entry, read
 from workers.cli.figures import short
 from workers.cli.outside import Bus, Outside, note
 from workers.cli.upfile import read_up
 from workers.runtime.errors import BusUnavailable
-from workers.runtime.settings import Settings
+from workers.runtime.settings import Settings, without_password
 
 RECENT = 5
 PATIENCE_S = 10.0
@@ -63,13 +63,13 @@ async def connected(outside: Outside, broker: Broker, tenant: str, settings: Set
         try:
             bus = await stack.enter_async_context(outside.connect(settings))
         except BusUnavailable as error:
-            why = short(str(error).replace(broker.url, masked(broker.url)), 300)
+            why = short(str(error).replace(broker.url, without_password(broker.url)), 300)
             raise Unreachable(f"{why}. Are the credentials right (FLOTILLA_NATS_CREDS, user in the URL)?") from None
         yield Session(outside, bus, settings, tenant, _options(broker, tenant, settings))
 
 
 def _options(broker: Broker, tenant: str, settings: Settings) -> str:
-    nats = f" --nats {masked(broker.url)}" if broker.known_from == "--nats" else ""
+    nats = f" --nats {without_password(broker.url)}" if broker.known_from == "--nats" else ""
     return nats + (f" --tenant {tenant}" if tenant != settings.tenant else "")
 
 

@@ -21,13 +21,13 @@ from nats.js.errors import NotFoundError
 
 from contracts import subjects
 from workers.runtime import topology
-from workers.runtime.bus import Bus, bus_on, connection_options, servers, without_password
+from workers.runtime.bus import Bus, bus_on, connection_options, servers
 from workers.runtime.endings import Endings
 from workers.runtime.health import HealthServer, health_app
 from workers.runtime.lease import Leases
 from workers.runtime.pull import Puller
 from workers.runtime.service import Environment, Service
-from workers.runtime.settings import Settings
+from workers.runtime.settings import Settings, without_password
 from workers.runtime.telemetry import Metrics, faststream_metrics
 
 PULL_CHECK_S = 0.5

@@ -1,6 +1,5 @@
 """The bus as workers use it: the log of named facts, artifacts, and the connection under both."""
 
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from workers.runtime.direct_get import READ_TIMEOUT_S, DirectGets
 from workers.runtime.errors import BusUnavailable
 from workers.runtime.ports import Artifacts, Log, Said, Stored
 from workers.runtime.publish import Publisher
-from workers.runtime.settings import Settings
+from workers.runtime.settings import Settings, without_password
 from workers.runtime.topology import LOG, live_subject, timers_subject
 
 PAGE = 1_000
@@ -135,11 +134,6 @@ def connection_options(settings: Settings, name: str) -> dict[str, Any]:
     if settings.nats_nkey_seed:
         options["nkeys_seed"] = str(settings.nats_nkey_seed)
     return options
-
-
-def without_password(url: str) -> str:
-    """The address, or several joined by commas, as it may be shown; a scheme may be missing."""
-    return re.sub(r"(^|,)(\s*(?:\w+://)?)[^,]*@", r"\1\2***@", url)
 
 
 def servers(settings: Settings) -> list[str]:

@@ -1,5 +1,6 @@
 """Settings: one frozen value per process, read once from the environment (`FLOTILLA_…`) at the composition root."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -82,3 +83,8 @@ class Settings(BaseSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+def without_password(url: str) -> str:
+    """The address, or several joined by commas, as it may be shown; a scheme may be missing."""
+    return re.sub(r"(^|,)(\s*(?:\w+://)?)[^,]*@", r"\1\2***@", url)

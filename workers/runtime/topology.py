@@ -63,6 +63,7 @@ def streams(settings: Settings) -> tuple[api.StreamConfig, ...]:
             subjects=[timers_subject(settings, ">")],
             max_msgs_per_subject=1,
             discard=api.DiscardPolicy.OLD,
+            retention=api.RetentionPolicy.WORK_QUEUE,
             allow_msg_schedules=True,
             max_age=31 * DAY_S,
             **shared,
@@ -148,6 +149,7 @@ async def _key_value(js: JetStreamContext, settings: Settings, bucket: str, ttl:
             api.KeyValueConfig(bucket=bucket, ttl=ttl, replicas=settings.replicas, storage=api.StorageType.FILE)
         )
         return f"bucket {bucket}: made"
+    await _replicate(js, f"KV_{bucket}", settings)
     return f"bucket {bucket}: as wanted"
 
 
@@ -159,7 +161,15 @@ async def _object_store(js: JetStreamContext, settings: Settings) -> str:
             ARTIFACTS, api.ObjectStoreConfig(bucket=ARTIFACTS, replicas=settings.replicas, storage=api.StorageType.FILE)
         )
         return f"object store {ARTIFACTS}: made"
+    await _replicate(js, f"OBJ_{ARTIFACTS}", settings)
     return f"object store {ARTIFACTS}: as wanted"
+
+
+async def _replicate(js: JetStreamContext, stream: str, settings: Settings) -> None:
+    """Bring the number of a bucket's copies to the wanted one; the rest of it is nats-py's own."""
+    found = (await js.stream_info(stream)).config
+    if found.num_replicas != settings.replicas:
+        await js.update_stream(found, num_replicas=settings.replicas)
 
 
 async def _consumer(js: JetStreamContext, stream: str, wanted: api.ConsumerConfig) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.runtime.bus import without_password
+from workers.runtime.settings import without_password
 
 
 @pytest.mark.parametrize(
