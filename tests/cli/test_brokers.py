@@ -38,7 +38,7 @@ class TestAddresses:
             ("nats://host:4222", "nats://host:4222"),
             ("nats://ada:secret@host:4222", "nats://***@host:4222"),
             ("token@host", "***@host"),
-            ("nats://a:b@one:1, tls://c@two:2", "nats://***@one:1,tls://***@two:2"),
+            ("nats://a:b@one:1, tls://c@two:2", "nats://***@one:1, tls://***@two:2"),
         ],
     )
     def test_secrets_are_masked(self, url, shown):
