@@ -38,56 +38,65 @@ def live_subject(settings: Settings, *tokens: str) -> str:
 
 def streams(settings: Settings) -> tuple[api.StreamConfig, ...]:
     """Every stream as it is wanted."""
-    shared: dict[str, Any] = {
+    wanted = (_log(settings), _timers(settings), _dead(settings), _advisories())
+    return tuple(config.evolve(**_shared(settings)) for config in wanted)
+
+
+def _shared(settings: Settings) -> dict[str, Any]:
+    return {
         "storage": api.StorageType.FILE,
         "num_replicas": settings.replicas,
         "compression": api.StoreCompression.S2,
     }
-    return (
-        api.StreamConfig(
-            name=LOG,
-            description="every fact of every run, each under a name that is accepted once",
-            subjects=[f"{settings.prefix}.>"],
-            max_msgs_per_subject=1,
-            discard=api.DiscardPolicy.NEW,
-            discard_new_per_subject=True,
-            allow_direct=True,
-            max_age=settings.log_max_age_days * DAY_S,
-            max_bytes=settings.log_max_bytes,
-            duplicate_window=0,
-            **shared,
-        ),
-        api.StreamConfig(
-            name=TIMERS,
-            description="deadlines: message schedules, and those that have fired",
-            subjects=[timers_subject(settings, ">")],
-            max_msgs_per_subject=1,
-            discard=api.DiscardPolicy.OLD,
-            retention=api.RetentionPolicy.WORK_QUEUE,
-            allow_msg_schedules=True,
-            max_age=31 * DAY_S,
-            **shared,
-        ),
-        api.StreamConfig(
-            name=DEAD,
-            description="what could not be handled, with the reason",
-            subjects=[dead_subject(settings, ">")],
-            allow_direct=True,
-            max_age=30 * DAY_S,
-            max_bytes=1024**3,
-            **shared,
-        ),
-        api.StreamConfig(
-            name=ADVISORIES,
-            description="the broker's word on messages that were given up",
-            subjects=[
-                f"$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES.{LOG}.*",
-                f"$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.{LOG}.*",
-            ],
-            max_age=7 * DAY_S,
-            max_bytes=100 * 1024**2,
-            **shared,
-        ),
+
+
+def _log(settings: Settings) -> api.StreamConfig:
+    return api.StreamConfig(
+        name=LOG,
+        description="every fact of every run, each under a name that is accepted once",
+        subjects=[f"{settings.prefix}.>"],
+        max_msgs_per_subject=1,
+        discard=api.DiscardPolicy.NEW,
+        discard_new_per_subject=True,
+        allow_direct=True,
+        max_age=settings.log_max_age_days * DAY_S,
+        max_bytes=settings.log_max_bytes,
+        duplicate_window=0,
+    )
+
+
+def _timers(settings: Settings) -> api.StreamConfig:
+    return api.StreamConfig(
+        name=TIMERS,
+        description="deadlines: message schedules, and those that have fired",
+        subjects=[timers_subject(settings, ">")],
+        max_msgs_per_subject=1,
+        discard=api.DiscardPolicy.OLD,
+        retention=api.RetentionPolicy.WORK_QUEUE,
+        allow_msg_schedules=True,
+        max_age=31 * DAY_S,
+    )
+
+
+def _dead(settings: Settings) -> api.StreamConfig:
+    return api.StreamConfig(
+        name=DEAD,
+        description="what could not be handled, with the reason",
+        subjects=[dead_subject(settings, ">")],
+        allow_direct=True,
+        max_age=30 * DAY_S,
+        max_bytes=1024**3,
+    )
+
+
+def _advisories() -> api.StreamConfig:
+    kinds = ("MAX_DELIVERIES", "MSG_TERMINATED")
+    return api.StreamConfig(
+        name=ADVISORIES,
+        description="the broker's word on messages that were given up",
+        subjects=[f"$JS.EVENT.ADVISORY.CONSUMER.{kind}.{LOG}.*" for kind in kinds],
+        max_age=7 * DAY_S,
+        max_bytes=100 * 1024**2,
     )
 
 
