@@ -739,6 +739,7 @@ NOT_UNDERSTOOD = {
     "Track tasks with a title. Sort tasks by colour.": "colour",
     "Each book belongs to a shelf. Each shelf belongs to a book.": "contradicts",
     "Build a service": "does not say what",
+    "Our club keeps records of minutes of meetings. A meeting has a date.": "minutes of meetings",
     "As well as films, I want to track books with a title.": "films, I want",
     "As a service that tracks books I want members. Members have a name.": "As a service",
     "Recipes have a title and a colour such as red, white and blue.": "red, white and blue",

@@ -8,7 +8,7 @@ from workers.llm.builtin.idea.inflection import is_plural
 from workers.llm.builtin.idea.items import clause_ahead, kind_ahead, refuse_impossible
 from workers.llm.builtin.idea.lexicon import EACH, MODALS, PEOPLE, PRONOUNS, SOFTWARE, TITLE_NOISE, TRACKING
 from workers.llm.builtin.idea.places import PLACES
-from workers.llm.builtin.idea.statements import Words
+from workers.llm.builtin.idea.statements import Belongs, Words
 from workers.llm.builtin.idea.tracking import tracked
 from workers.llm.builtin.idea.unreadable import Unreadable
 from workers.llm.builtin.wordset import wordset
@@ -90,6 +90,8 @@ def _keeper(cursor: Cursor, draft: Draft) -> bool:
     keeps = cursor.word() in ("keep", "keeps") and tracked(cursor)
     if words and keeps and words[-1] not in SOFTWARE and not draft.knows(words) and kind_list(cursor, draft):
         refuse_impossible(words, said)
+        if any(isinstance(found, Belongs) for found in draft.statements):
+            raise Unreadable(f"I can't tell what «{cursor.since(place)}» keeps records of", INSTEAD)
         draft.audience = f"for {said[:1].lower()}{said[1:]}"
         return True
     cursor.place = place
