@@ -1,7 +1,8 @@
 """What Flotilla adds: a durable run of five no-op tasks beside the same chain by hand on raw nats-py.
 
-    python -m benchmarks.overhead [--runs 3000] [--rounds 3] [--json]
+    python -m benchmarks.overhead [--runs 3000] [--rounds 3] [--reference-loop uvloop] [--json]
 
+Flotilla's workers run on uvloop as they always do; the chain does too, unless it is told to run on asyncio's own loop.
 One process per role and one for the orchestrator on both sides, one broker each, in turns, so that both meet the
 same machine. CPU counts every process with the broker's, not the client's. Ratios are medians over rounds.
 """
@@ -101,15 +102,15 @@ async def measure(client: Client_, processes: Processes, runs: int) -> Measured:
     )
 
 
-async def by_hand(runs: int) -> Measured:
-    """The reference on a broker of its own."""
+async def by_hand(runs: int, loop: str) -> Measured:
+    """The reference on a broker of its own, its processes on the named event loop."""
     async with EmbeddedNats() as server:
         await chain.declare(server.url)
         processes = Processes(also=[server.process.pid])
         try:
             for n in range(1, chain.STEPS + 1):
-                await processes.start("chain", server.url, str(n))
-            await processes.start("chain", server.url, "0")
+                await processes.start(loop, server.url, str(n))
+            await processes.start(loop, server.url, "0")
 
             async def submit(publisher: Publisher, run: str) -> object:
                 return await publisher.publish(f"chain.command.1.{run}", json.dumps({"run": run, "input": ""}).encode())
@@ -219,13 +220,13 @@ async def child(kind: str, url: str, name: str, concurrency: str = "0", seconds:
         await chain.step(url, int(name))
 
 
-async def main(runs: int, rounds: int, as_json: bool) -> None:
+async def main(runs: int, rounds: int, loop: str, as_json: bool) -> None:
     """Measure both sides in turns and print the table."""
     hand: list[Measured] = []
     ours: list[Measured] = []
     for n in range(rounds):
         print(f"round {n + 1} of {rounds} …", flush=True)
-        hand.append(await by_hand(runs))
+        hand.append(await by_hand(runs, loop))
         ours.append(await by_flotilla(runs))
     going, held = await keeps_going(), await holds()
     found = summary(hand, ours) | {"calls_going_of_256": going} | held
@@ -265,5 +266,7 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--child", nargs="+", help=argparse.SUPPRESS)
+    parser.add_argument("--reference-loop", choices=("uvloop", "asyncio"), default="uvloop")
     given = parser.parse_args()
-    uvloop.run(child(*given.child) if given.child else main(given.runs, given.rounds, given.json))
+    run = asyncio.run if given.child and given.child[0] == "asyncio" else uvloop.run
+    run(child(*given.child) if given.child else main(given.runs, given.rounds, given.reference_loop, given.json))
