@@ -79,6 +79,7 @@ class WorkerApp:
             self.broker, on_startup=[self._start], after_startup=[self._started], on_shutdown=[self._stop], logger=None
         )
         self.ready = asyncio.Event()
+        self._stopping = asyncio.Event()
         self.lost = asyncio.Event()
         """Set when the worker can't go on: its consumer is gone, or its connection for good."""
         self._bus: Bus | None = None
@@ -167,8 +168,7 @@ class WorkerApp:
     async def _keep_pulling(self, bus: Bus) -> None:
         """Wish again after a reconnect, and when the broker has been silent for too long."""
         reconnects = bus.nc.stats["reconnects"]
-        while True:
-            await asyncio.sleep(PULL_CHECK_S)
+        while not await self._stops_within(PULL_CHECK_S):
             if bus.nc.stats["reconnects"] != reconnects or self.puller.silent():
                 reconnects = bus.nc.stats["reconnects"]
                 self.endings.deaf()
@@ -181,9 +181,17 @@ class WorkerApp:
 
     async def _watch(self) -> None:
         """Keep the gauges, and leave when the consumer is gone or the broker has closed the connection for good."""
-        while True:
+        await self._look()
+        while not await self._stops_within(WATCH_EVERY_S):
             await self._look()
-            await asyncio.sleep(WATCH_EVERY_S)
+
+    async def _stops_within(self, seconds: float) -> bool:
+        """Wait for the worker to stop. nats-py can swallow a cancel, so the tasks beside the work look at this instead."""
+        try:
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
 
     async def _look(self) -> None:
         assert self._bus is not None
@@ -221,6 +229,7 @@ class WorkerApp:
     async def _stop(self) -> None:
         """Stop fetching, let held work finish for a while, give the rest back."""
         self.ready.clear()
+        self._stopping.set()
         for task in self._watching:
             task.cancel()
         await self._withdraw()
