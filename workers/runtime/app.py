@@ -186,7 +186,7 @@ class WorkerApp:
             await self._look()
 
     async def _stops_within(self, seconds: float) -> bool:
-        """Wait for the worker to stop. nats-py can swallow a cancel, so the tasks beside the work look at this instead."""
+        """Wait for the worker to stop. nats-py can swallow a cancel, so the tasks beside the work look at this."""
         try:
             await asyncio.wait_for(self._stopping.wait(), seconds)
         except TimeoutError:
