@@ -89,13 +89,14 @@ class Codec:
         # Only an escape can say half of a surrogate pair; pydantic would take it, and no encoder could write it.
         if b"\\u" in data and (torn := _torn_text(raw)) is not None:
             raise Malformed(str(raw["kind"]), ((torn, "has half of a surrogate pair, as text that was cut has"),))
+        may_differ = raw["version"] < version or address.noun in _NUMBERED
         raw = self._upcast(raw, version)
         try:
             message = cls.model_validate(raw)
         except ValidationError as error:
             raise Malformed(str(raw["kind"]), _errors(error)) from None
         # A number can be written in more than one way, and a name in one only: `failure.t.01` is not `failure.t.1`.
-        if (named := subjects.address_of(message)) != address:
+        if may_differ and (named := subjects.address_of(message)) != address:
             raise WrongName(f"the payload is named {named.name}, the subject {address.name}")
         return message
 
@@ -146,6 +147,9 @@ def _finite(text: str) -> float:
 
 _JSON = json.JSONDecoder(parse_constant=_refuse_constant, parse_float=_finite)
 """Without NaN and infinities, which would be accepted here and then encoded as null."""
+
+_NUMBERED = frozenset(noun for noun, fields in subjects.NOUNS.items() if {"attempt", "n"} & set(fields))
+"""Nouns whose subjects hold numbers."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 

@@ -67,9 +67,16 @@ def address_of(message: Message) -> Address:
     return Address(fields["tenant"], fields["run"], message.noun, names)
 
 
+def name_of(message: Message) -> str:
+    """The message's name within its run; the same as its address says, made faster."""
+    fields = vars(message)
+    return ".".join([message.noun, *[str(fields[field]) for field in NOUNS[message.noun]]])
+
+
 def subject_of(message: Message, prefix: str = PREFIX) -> str:
     """The subject that a message is published under."""
-    return address_of(message).subject(prefix)
+    fields = vars(message)
+    return f"{prefix}.{fields['tenant']}.{fields['run']}.{name_of(message)}"
 
 
 def parse(subject: str, prefix: str = PREFIX) -> Address:

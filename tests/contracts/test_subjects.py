@@ -9,11 +9,13 @@ from contracts.subjects import (
     NotASubject,
     address_of,
     is_token,
+    name_of,
     noun_filter,
     parse,
     run_filter,
     subject_of,
 )
+from contracts.v1.failures import TaskFailed
 
 TOKEN = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 tokens = st.text(TOKEN, min_size=1, max_size=64)
@@ -132,3 +134,11 @@ def test_every_noun_has_a_message_and_every_message_has_the_fields_of_its_name(n
 @given(st.text())
 def test_a_token_is_what_messages_take_as_one(text):
     assert is_token(text) == (0 < len(text) <= 64 and all(character in TOKEN for character in text))
+
+
+def test_a_message_has_the_name_and_the_subject_that_its_address_says():
+    failure = TaskFailed(
+        tenant="acme", run="r1", role="architect", task="design", attempt=2, error="transient", retry=True, reason=""
+    )
+    assert name_of(failure) == address_of(failure).name == "failure.design.2"
+    assert subject_of(failure, "fleet") == address_of(failure).subject("fleet")

@@ -1,5 +1,6 @@
 """Builds facts of run `r` of tenant `t`, and runs from them."""
 
+from contracts.subjects import name_of
 from contracts.v1.failures import TaskFailed
 from contracts.v1.journal import Call
 from contracts.v1.plans import Plan, PlannedTask
@@ -26,7 +27,7 @@ from contracts.v1.tasks import (
     WriteTests,
 )
 from contracts.v1.timers import DeadlinePassed
-from workers.orchestrator.decider import decide, name_of
+from workers.orchestrator.decider import decide
 from workers.orchestrator.policy import Policy
 from workers.orchestrator.run import Run, fold
 

@@ -6,8 +6,8 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.subjects import name_of
 from contracts.v1.runs import RunRequested
-from workers.orchestrator.decider import name_of
 from workers.orchestrator.run import Run, fold, fold_spoiled
 
 BYTES = st.binary(max_size=400)

@@ -40,7 +40,7 @@ def decided(run):
     if "run.cancel" in (*run.facts, *run.spoiled) and run.request and not run.is_closed:
         statuses = [getattr(message, "status", message.kind) for message in decision.messages]
         assert statuses == ["cancelled"], "a cancel does not win"
-    names = [decider.name_of(message) for message in decision.messages]
+    names = [subjects.name_of(message) for message in decision.messages]
     assert len(set(names)) == len(names), "two messages of one name"
     assert not set(names) & (set(run.facts) | run.spoiled), "a name is said twice"
     after = decider.decide(fold(run, decision.messages), make.POLICY)
@@ -120,7 +120,7 @@ class World:
         self.silent = self.silent or (not answer and endless)
         for fact in answer:
             spoiled = isinstance(fact, str)
-            self.put(fact if spoiled else decider.name_of(fact), SPOILED if spoiled else fact)
+            self.put(fact if spoiled else subjects.name_of(fact), SPOILED if spoiled else fact)
 
     def _deliver(self, name):
         replica = self.replicas[self.schedule.pick(len(self.replicas))]
@@ -145,7 +145,7 @@ class World:
             for message in decision.messages:
                 if not self.sober and self.schedule.chance(8):
                     return False
-                name = decider.name_of(message)
+                name = subjects.name_of(message)
                 if name not in self.log:
                     self._check_said(message)
                     burnt = self.racing and isinstance(message, Command) and self.schedule.chance(3)

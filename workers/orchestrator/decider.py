@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from contracts.message import Message
-from contracts.subjects import address_of
 from contracts.v1.failures import TaskFailed
 from contracts.v1.runs import RunRequested
 from contracts.v1.tasks import Outcome
@@ -145,8 +144,3 @@ def _lost(run: Run, step: Step, name: str, attempt: int) -> TaskFailed | None:
     if command in run.spoiled:
         return run.failure(name, step.role, attempt, "spoiled", f"the stored command {command} does not validate")
     return None
-
-
-def name_of(message: Message) -> str:
-    """The name of a message within its run."""
-    return address_of(message).name

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.message import Command, Message
-from contracts.subjects import address_of
+from contracts.subjects import name_of
 from contracts.v1.failures import TaskFailed
 from contracts.v1.projects import Evidence
 from contracts.v1.runs import FieldError, RunClosed, Status
@@ -81,7 +81,7 @@ def in_place_of(run: Run, message: Message, size: int) -> RunClosed:
     if isinstance(message, RunClosed):
         return _shortened(message)
     task = message.task if isinstance(message, Command) else None
-    name = address_of(message).name
+    name = name_of(message)
     reason = f"the message {name} has {size} bytes, more than the bus carries; ask for less at once"
     return closed(run, Ending("failed", reason, failed_task=task))
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from contracts.message import Message
-from contracts.subjects import address_of
+from contracts.subjects import name_of
 from contracts.v1.failures import FailureClass, TaskFailed
 from contracts.v1.journal import Call
 from contracts.v1.runs import CancelRequested, RunRequested, Spent
@@ -133,10 +133,10 @@ def fold(run: Run, facts: Iterable[Message]) -> Run:
     """The run with these facts as well; the first fact of a name stays."""
     new: dict[str, Message] = {}
     for fact in facts:
-        name = address_of(fact).name
+        name = name_of(fact)
         if not run.knows(name):
             new.setdefault(name, fact)
-    return replace(run, facts={**run.facts, **new}) if new else run
+    return Run(run.tenant, run.run, {**run.facts, **new}, run.spoiled, run.memo) if new else run
 
 
 def fold_spoiled(run: Run, name: str) -> Run:
