@@ -49,7 +49,7 @@ class Measured:
     memory_mb: float
 
 
-class Client_:
+class Submitter:
     """Submits runs and waits for their ends, which it hears on core NATS."""
 
     def __init__(self, client: Client, publisher: Publisher, submit: Submit) -> None:
@@ -84,7 +84,7 @@ class Client_:
         return await asyncio.gather(*(one() for _ in range(count)))
 
 
-async def measure(client: Client_, processes: Processes, runs: int) -> Measured:
+async def measure(client: Submitter, processes: Processes, runs: int) -> Measured:
     """Alone, then with 64 in flight."""
     await client.many(200, IN_FLIGHT)
     alone = sorted([await client.run() for _ in range(200)])
@@ -148,7 +148,7 @@ async def _measured(url: str, submit: Submit, closed: str, run_token: int, proce
     connection = await nats.connect(url)
     publisher = Publisher(connection)
     await publisher.start()
-    client = Client_(connection, publisher, submit)
+    client = Submitter(connection, publisher, submit)
     await client.listen(closed, run_token)
     try:
         return await measure(client, processes, runs)
@@ -167,7 +167,7 @@ async def keeps_going(runs: int = 256, seconds: float = 0.1) -> float:
             connection = await nats.connect(server.url)
             publisher = Publisher(connection)
             await publisher.start()
-            client = Client_(connection, publisher, _request)
+            client = Submitter(connection, publisher, _request)
             await client.listen("flotilla.*.*.run.closed", 2)
             await client.many(runs, runs)
             began, rounds = time.perf_counter(), 4
