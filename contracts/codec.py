@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from contracts import subjects
 from contracts.message import Message
 from contracts.upcasters import UPCASTERS, Raw, Upcaster
-from contracts.v1 import approvals, ballots, capsules, failures, journal, runs, tasks, timers
+from contracts.v1 import approvals, ballots, budgets, capsules, failures, journal, runs, tasks, timers, waits
 
 MESSAGES: tuple[type[Message], ...] = (
     runs.RunRequested, runs.CancelRequested, runs.RunClosed,
@@ -27,7 +27,7 @@ MESSAGES: tuple[type[Message], ...] = (
     tasks.RepairProject, tasks.ReviewProject, tasks.PackProject, tasks.PerformTask,
     tasks.ProjectPlanned, tasks.DesignProposed, tasks.ModuleBuilt, tasks.TestsWritten, tasks.ProjectVerified,
     tasks.ProjectRepaired, tasks.ProjectReviewed, tasks.ProjectPacked, tasks.TaskPerformed,
-    failures.TaskFailed, journal.ModelCalled,
+    failures.TaskFailed, journal.ModelCalled, waits.TaskWaits, budgets.BudgetRaised,
     ballots.BallotOpened, ballots.VoteCast, ballots.DecisionMade,
     approvals.GateOpened, approvals.ApprovalGiven,
     timers.DeadlinePassed, capsules.CapsulePacked,

@@ -19,6 +19,8 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "result": ("task",),
     "failure": ("task", "attempt"),
     "llm": ("task", "attempt", "n"),
+    "wait": ("task", "attempt", "n", "what"),
+    "budget": ("raise_id",),
     "ballot": ("ballot",),
     "vote": ("ballot", "voter"),
     "decision": ("ballot",),

@@ -25,11 +25,25 @@ class Call(Value):
     cost_usd: float | None
 
 
+class Try(Value):
+    """A call to a target that gave no answer. `kind` is the class of what went wrong, `reason` says more."""
+
+    target: str
+    kind: str
+    reason: Annotated[str, StringConstraints(max_length=500)] = ""
+
+
 class ModelCalled(Fact):
     """One completed model call: who was asked what with which prompt, and what it said.
 
     `latency_ms` runs from request to the whole completion. `completion` is the text, unless it is
-    longer than `MAX_INLINE_COMPLETION`: then `completion_artifact` holds it.
+    longer than `MAX_INLINE_COMPLETION`: then `completion_artifact` holds it. With `withheld` the fleet keeps
+    completions out of the log, and only `completion_sha256` is there.
+
+    `asked` is the target or route that was asked for and `target` the one that answered; `tries` are those that gave
+    no answer before it. `finish` is the provider's own word for `stop`. `input_tokens` include the cached ones,
+    `output_tokens` those of reasoning. With `lost` the call was cut off because another one answered first; then, and
+    wherever the provider did not say what it counted, `estimated` is set and tokens and cost are upper bounds.
     """
 
     noun: ClassVar[str] = "llm"
@@ -51,6 +65,17 @@ class ModelCalled(Fact):
     stop: Literal["end", "length", "refusal"] = "end"
     completion: Annotated[str, StringConstraints(max_length=MAX_INLINE_COMPLETION)] = ""
     completion_artifact: Sha256 | None = None
+    completion_sha256: Sha256 | None = None
+    withheld: bool = False
+    asked: str = ""
+    finish: str = ""
+    parameters: dict[str, int | float | str | bool] = Field(default_factory=dict)
+    cached_input_tokens: Annotated[int, Field(ge=0)] = 0
+    reasoning_tokens: Annotated[int, Field(ge=0)] = 0
+    first_token_ms: Annotated[float, Field(ge=0)] | None = None
+    tries: Annotated[tuple[Try, ...], Field(max_length=50)] = ()
+    estimated: bool = False
+    lost: bool = False
 
     def cited(self) -> Call:
         """The entry as results cite it."""

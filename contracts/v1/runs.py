@@ -5,6 +5,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from contracts.message import Fact, Prose, Token, Value
+from contracts.v1.budgets import Budget
 from contracts.v1.plans import Plan
 from contracts.v1.projects import Evidence, Sha256
 
@@ -16,7 +17,7 @@ class RunRequested(Fact):
     """An idea that is to become a project, or a plan whose tasks are to be done.
 
     A run without `plan` delivers a capsule. One that brings its own plan delivers its tasks' results.
-    `deadline_s` is in seconds from the request; without it the fleet's default holds.
+    `deadline_s` is in seconds from the request; without it the fleet's default holds, and so it is with `budget`.
     """
 
     noun: ClassVar[str] = "run.requested"
@@ -28,6 +29,7 @@ class RunRequested(Fact):
     plan: Plan | None = None
     deadline_s: Annotated[int, Field(ge=1, le=30 * 86_400)] | None = None
     requested_by: Annotated[str, StringConstraints(max_length=200)] = ""
+    budget: Budget | None = None
 
 
 class CancelRequested(Fact):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from contracts.message import Command, Prose, Result, Token, Value
+from contracts.v1.budgets import Budget
 from contracts.v1.journal import Call
 from contracts.v1.plans import Plan
 from contracts.v1.projects import Design, Evidence, FileRef, Finding, Module, Requirements, Sha256
@@ -19,10 +20,15 @@ class RoleBrief(Value):
 
 
 class Task(Command):
-    """What all commands share. `model` is the target that the run asked for."""
+    """What all commands share. `model` is the target that the run asked for, `budget` what the whole run may spend.
+
+    `deadline_s` is in seconds from the command; it is not counted while the task waits for models or for budget.
+    """
 
     model: TargetName = ""
     instruction: Prose = ""
+    budget: Budget | None = None
+    deadline_s: Annotated[int, Field(ge=1)] | None = None
 
 
 class Outcome(Result):

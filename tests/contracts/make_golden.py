@@ -8,13 +8,27 @@ A golden payload is what was once on somebody's bus. It decodes for ever, so it 
 import json
 import sys
 from base64 import b64encode
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import BaseModel
 
 from contracts.message import Message
 from contracts.subjects import PREFIX, subject_of
-from contracts.v1 import approvals, ballots, capsules, failures, journal, plans, projects, runs, tasks, timers
+from contracts.v1 import (
+    approvals,
+    ballots,
+    budgets,
+    capsules,
+    failures,
+    journal,
+    plans,
+    projects,
+    runs,
+    tasks,
+    timers,
+    waits,
+)
 
 GOLDEN = Path(__file__).parent / "golden" / "v1"
 RUN = {"tenant": "acme", "run": "r42"}
@@ -259,6 +273,17 @@ def of_the_rest() -> tuple[BaseModel, ...]:
             completion='{"files": [',
             completion_artifact="80" * 32,
         ),
+        waits.TaskWaits(
+            **RUN,
+            role="backend_developer",
+            task="build_api",
+            attempt=2,
+            n=1,
+            what="models",
+            reason="openai:gpt-5: overloaded (529)",
+            until=datetime(2026, 11, 22, 13, 0, 30, tzinfo=UTC),
+        ),
+        budgets.BudgetRaised(**RUN, raise_id="b7", usd=5.0, tokens=100_000, raised_by="ada"),
         timers.DeadlinePassed(**RUN, name="task-build_api-2"),
         capsules.CapsulePacked(
             **RUN,

@@ -36,7 +36,7 @@ class BuiltinModel:
 
     async def complete(self, request: ModelRequest) -> Completion:
         """Answer with JSON that fits the schema, or refuse and say why."""
-        text = _text(request)
+        text, schema = _text(request), request.reply_schema or {}
         if self._faults.latency_ms:
             await asyncio.sleep(self._faults.latency_ms / 1000)
         if self._faults.strikes("error", f"{next(self._calls)}\0{text}"):
@@ -49,15 +49,16 @@ class BuiltinModel:
             return _completion(text, str(problem), refused=True)
         answer = json.dumps(reply, ensure_ascii=False)
         if self._faults.strikes("malformed", text):
-            answer = _spoil(answer, request.reply_schema)
+            answer = _spoil(answer, schema)
         return _completion(text, answer)
 
 
 def _answer(request: ModelRequest, text: str, faults: Faults) -> Reply:
-    title = request.reply_schema.get("title", "")
+    schema = request.reply_schema or {}
+    title = schema.get("title", "")
     job = JOBS.get(title)
     if job is None:
-        return _smallest(request.reply_schema, title)
+        return _smallest(schema, title)
     return job(Brief(blocks(request.messages), text, faults))
 
 
@@ -81,7 +82,7 @@ def _spoil(answer: str, schema: dict[str, Any]) -> str:
 def _text(request: ModelRequest) -> str:
     messages = "\0".join(f"{message.role}\0{message.text}" for message in request.messages)
     again = f"\0{request.seed}" if request.seed > 1 else ""
-    return f"{request.reply_schema.get('title', '')}\0{messages}{again}"
+    return f"{(request.reply_schema or {}).get('title', '')}\0{messages}{again}"
 
 
 def _completion(question: str, answer: str, *, refused: bool = False) -> Completion:
