@@ -102,7 +102,7 @@ def _advisories() -> api.StreamConfig:
 
 def orchestrator_filters(prefix: str) -> list[str]:
     """What the orchestrator is handed: everything that can change what a run calls for."""
-    nouns = ("run.requested", "run.cancel", "result", "failure", "decision", "approval", "timer")
+    nouns = ("run.requested", "run.cancel", "result", "failure", "decision", "approval", "timer", "wait")
     return [noun_filter(noun, prefix=prefix) for noun in nouns]
 
 
