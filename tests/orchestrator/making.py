@@ -27,6 +27,7 @@ from contracts.v1.tasks import (
     WriteTests,
 )
 from contracts.v1.timers import DeadlinePassed
+from contracts.v1.waits import TaskWaits
 from workers.orchestrator.decider import decide
 from workers.orchestrator.policy import Policy
 from workers.orchestrator.run import Run, fold
@@ -79,6 +80,10 @@ def passed(timer):
     return DeadlinePassed(**IDS, name=timer)
 
 
+def waits(task, attempt=1, n=1, what="models", reason="", role="writer"):
+    return TaskWaits(**IDS, role=role, task=task, attempt=attempt, n=n, what=what, reason=reason)
+
+
 def planned(of=None, name="plan"):
     return ProjectPlanned(**IDS, task=name, requirements=REQUIREMENTS, plan=of or project_plan())
 
@@ -119,8 +124,8 @@ def reviewed(n, *severities):
     return ProjectReviewed(**IDS, task=f"review-{n}", findings=findings)
 
 
-def repaired(n):
-    return ProjectRepaired(**IDS, task=f"repair-{n}", files=(file("api.py", str(n)),))
+def repaired(n, digit=None):
+    return ProjectRepaired(**IDS, task=f"repair-{n}", files=(file("api.py", digit or str(n)),))
 
 
 def packed(name="package"):

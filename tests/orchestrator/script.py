@@ -7,19 +7,24 @@ crash), so that hypothesis shrinks towards a run in which nothing special happen
 import sys
 from zlib import crc32
 
-from contracts.subjects import address_of
+from contracts.subjects import address_of, name_of
 from contracts.v1.tasks import (
     DesignSystem,
     PackProject,
     PerformTask,
     PlanProject,
     ProjectVerified,
+    RepairProject,
     ReviewProject,
     TaskPerformed,
     VerifyProject,
 )
 
 make = sys.modules["orchestrator_tests_making"]
+
+
+WHILE, FOR_EVER = object(), object()
+"""In an answer: what follows comes after a while, in which deadlines pass; nothing follows."""
 
 
 class Tape:
@@ -73,7 +78,15 @@ class Script:
         for percent, answer in odd:
             if tape.chance(percent if percent == 100 else percent * self._hardness):
                 return answer
-        return [result]
+        return self._after_waiting(command, failure, result)
+
+    def _after_waiting(self, command, failure, result):
+        tape = self.of(f"waits of {address_of(command).name}")
+        if not tape.chance(25 * self._hardness):
+            return [result]
+        wait = make.waits(command.task, command.attempt, what=("models", "budget")[tape.pick(2)], role=command.role)
+        then = ((WHILE, result), (WHILE, result), (WHILE, result), (WHILE, failure), (FOR_EVER,))[tape.pick(5)]
+        return [name_of(wait) if tape.chance(15) else wait, *then]
 
 
 def _odd_one(command):
@@ -95,7 +108,8 @@ def _report(command, tape):
     if isinstance(command, PackProject):
         return make.packed(command.task)
     kind = make.REPORTS.get(type(command), TaskPerformed)
-    files = (make.file(f"{command.task}.py", str(tape.pick(10))),)
+    again = isinstance(command, RepairProject) and tape.chance(60)
+    files = (make.file("again.py" if again else f"{command.task}.py", str(tape.pick(2 if again else 10))),)
     return kind(**given, files=files, calls=(make.call(command.task),))
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from contracts.codec import decode, encode
 from contracts.subjects import is_token, subject_of
+from contracts.v1.budgets import Budget
 from workers.orchestrator.decider import NOTHING, SetTimer, decide
 from workers.orchestrator.policy import Policy
 from workers.orchestrator.run import Run, fold, fold_spoiled
@@ -186,6 +187,115 @@ def test_the_runs_deadline_fails_it(make, spoil):
     [closed] = decide(run, make.POLICY).messages
     assert closed.status == "failed"
     assert closed.reason == "the run's deadline has passed; ask again with a longer deadline_s"
+
+
+@pytest.mark.parametrize("what", ["models", "budget"])
+def test_the_runs_deadline_names_what_a_task_waited_for_and_what_helps(make, what):
+    known = [make.request(), make.passed("run"), make.waits("plan", what=what, reason="nothing is left")]
+    closed = make.end(*known)
+    assert (closed.status, closed.failed_task, closed.evidence_at) == ("failed", "plan", f"wait.plan.1.1.{what}")
+    start, _, helps = closed.reason.partition("; ")
+    assert start == f"the run's deadline has passed while task plan waited for {what}: nothing is left"
+    assert ("flotilla budget RUN --add" if what == "budget" else "flotilla models") in helps
+    assert "a longer deadline_s" in helps
+
+
+def test_the_runs_deadline_names_the_newest_wait_and_counts_the_others(make):
+    waits = [make.waits("tests"), make.waits("build-api", n=2, what="models"), make.waits("build-api", what="budget")]
+    closed = make.end(make.request(), make.planned(), make.proposed(), make.passed("run"), *waits)
+    assert " while task build-api waited for models and 1 more task waited; " in closed.reason
+
+
+@pytest.mark.parametrize("end", ["result", "failure", "spoiled"])
+def test_the_runs_deadline_does_not_blame_the_wait_of_an_attempt_that_is_over(make, end):
+    run = make.run(make.request(), make.waits("plan"), make.passed("run"))
+    ends = {"result": make.planned(), "failure": make.failed("plan")}
+    run = fold(run, [ends[end]]) if end in ends else fold_spoiled(run, "result.plan")
+    [closed] = decide(run, make.POLICY).messages
+    assert closed.reason == "the run's deadline has passed; ask again with a longer deadline_s"
+
+
+@pytest.mark.parametrize("spoil", [False, True])
+def test_an_attempt_that_has_waited_has_no_deadline_of_its_own_any_more(make, spoil):
+    run = make.asking(make.request(), make.passed("task-plan-1"))
+    assert "failure.plan.1" in run.facts
+    run = make.run(make.request(), make.passed("task-plan-1"))
+    run = fold_spoiled(run, "wait.plan.1.2.models") if spoil else fold(run, [make.waits("plan", n=2)])
+    assert make.said(run).keys() == {"task.project_manager.plan.1"}
+
+
+def test_the_attempt_after_one_that_waited_has_its_deadline_again(make):
+    known = [make.request(), make.waits("plan", 1), make.failed("plan", 1), make.passed("task-plan-2")]
+    late = make.asking(*known)
+    assert late.facts["failure.plan.2"].error == "deadline"
+
+
+def test_the_wait_of_a_task_whose_name_begins_alike_is_another_ones(make):
+    known = [make.request(), make.passed("task-plan-1"), make.waits("plan-2"), make.waits("plan", attempt=11)]
+    assert "failure.plan.1" in make.asking(*known).facts
+
+
+def test_a_wait_by_itself_calls_for_nothing(make):
+    asked = make.asking(make.request())
+    assert decide(fold(asked, [make.waits("plan")]), make.POLICY) == NOTHING
+
+
+def test_commands_carry_their_steps_deadline_and_the_runs_budget(make):
+    own = make.plan(make.task("a", deadline_s=7), make.task("b"))
+    said = make.said(make.run(make.request(own, budget=Budget(usd=2.5))))
+    assert [said[f"task.writer.{name}.1"].deadline_s for name in "ab"] == [7, None]
+    assert {command.budget for command in said.values()} == {Budget(usd=2.5)}
+    known = [make.request(), make.failed("plan")]
+    assert make.said(make.run(*known))["task.project_manager.plan.2"].deadline_s == make.POLICY.task_deadline_s
+
+
+@pytest.mark.parametrize(
+    ("asked", "default", "merged"),
+    [
+        (None, (None, None), None),
+        (Budget(), (None, None), None),
+        (None, (5.0, 1_000), Budget(usd=5.0, tokens=1_000)),
+        (Budget(usd=1.0), (5.0, 1_000), Budget(usd=1.0, tokens=1_000)),
+        (Budget(tokens=0), (5.0, 1_000), Budget(usd=5.0, tokens=0)),
+        (Budget(usd=0.0, tokens=2), (5.0, None), Budget(usd=0.0, tokens=2)),
+    ],
+)
+def test_a_runs_budget_is_its_own_word_on_each_field_else_the_fleets(make, asked, default, merged):
+    policy = Policy(roles=make.POLICY.roles, run_budget_usd=default[0], run_budget_tokens=default[1])
+    said = make.said(make.run(make.request(budget=asked)), policy)
+    assert said["task.project_manager.plan.1"].budget == merged
+
+
+def test_a_repair_that_changes_nothing_ends_the_run_and_points_at_what_was_seen_before(make):
+    same = make.repaired(1).model_copy(update={"files": (make.file("build-api.py"),)})
+    closed = make.end(*make.up_to_verify(), make.verified(1, green=False, output="first"), same)
+    assert (closed.status, closed.failed_task, closed.evidence_at) == ("failed", "repair-1", "result.verify-1")
+    assert closed.reason.startswith("repair-1 gave the same files again: round 2 as in round 1, in which the tests")
+    assert closed.evidence.output == "first"
+
+
+def test_a_repair_that_goes_back_to_an_earlier_round_ends_the_run(make):
+    known = make.up_to_verify()
+    for n, digit in ((1, "7"), (2, "8")):
+        known += [make.verified(n, green=False, output=f"round {n}"), make.repaired(n, digit)]
+    known += [make.verified(3, green=False)]
+    assert make.said(make.run(*known, make.repaired(3, "9"))).keys() == {"task.sandbox.verify-4.1"}
+    closed = make.end(*known, make.repaired(3, "7"))
+    assert closed.reason.startswith("repair-3 gave the same files again: round 4 as in round 2")
+    assert (closed.evidence.output, closed.evidence_at) == ("round 2", "result.verify-2")
+
+
+def test_a_repair_that_leaves_what_reviewers_blocked_points_at_the_review(make):
+    same = make.repaired(1).model_copy(update={"files": ()})
+    closed = make.end(*make.up_to_verify(), make.verified(1, green=True), make.reviewed(1, "blocking"), same)
+    assert closed.reason.endswith("in which reviewers blocked; see result.review-1")
+    assert closed.evidence_at == "result.review-1"
+
+
+def test_a_run_that_has_verified_the_same_files_twice_goes_on_from_there(make):
+    same = make.repaired(1).model_copy(update={"files": ()})
+    known = [*make.up_to_verify(), make.verified(1, green=False), same, make.verified(2, green=True)]
+    assert make.said(make.run(*known)).keys() == {"task.reviewer.review-2.1"}
 
 
 def test_a_tasks_deadline_is_its_failure_and_the_next_attempt_waits_for_that_to_be_known(make):

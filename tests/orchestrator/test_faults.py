@@ -13,11 +13,11 @@ decide, ask, failures = decider.decide, decider._ask, Run.failures
 next_of_project = pipeline.next_of_project
 
 
-def _does_not_wait_for_its_failure(run, step, policy):
-    asked = ask(run, step, policy)
+def _does_not_wait_for_its_failure(run, request, step, policy, again):
+    asked = ask(run, request, step, policy, again)
     if not any(isinstance(message, TaskFailed) for message in asked.messages):
         return asked
-    after = _does_not_wait_for_its_failure(fold(run, asked.messages), step, policy)
+    after = _does_not_wait_for_its_failure(fold(run, asked.messages), request, step, policy, again)
     return after._replace(messages=(*after.messages, *asked.messages))
 
 
@@ -36,6 +36,10 @@ def _always_worth_a_retry(run, *of):
 
 def _one_failure_too_few(run, *of):
     return failures(run, *of)[:-1]
+
+
+def _waited_at_all(run, task, attempt):
+    return any(name.startswith(f"wait.{task}.") for name in run.facts)
 
 
 def _never_gives_up(product, n, evidence, findings):
@@ -64,6 +68,10 @@ FAULTS = {
     "tasks have no timers": (decider, "decide", _only_the_run_has_a_timer),
     "what makes no sense to retry is retried": (Run, "failures", _always_worth_a_retry),
     "a failure is overlooked": (Run, "failures", _one_failure_too_few),
+    "a wait leaves the deadline": (Run, "has_waited", lambda run, task, attempt: False),
+    "a wait counts for every attempt": (Run, "has_waited", _waited_at_all),
+    "what was waited for is not said": (Run, "open_waits", lambda run: []),
+    "the same files are verified again": (pipeline, "round_before", lambda run, writers, n: None),
     "repairs go on and on": (pipeline._Product, "_gave_up", _never_gives_up),
     "a name is said again": (decider, "decide", _says_it_again),
     "the end is no end": (decider, "decide", _goes_on_after_the_end),

@@ -42,6 +42,7 @@ def _pool(make):
         facts += [make.verified(1, green).model_copy(update={"task": name}) for green in (True, False)]
         facts += [make.reviewed(1, of).model_copy(update={"task": name}) for of in ("note", "blocking")]
         facts += [make.repaired(1).model_copy(update={"task": name})]
+        facts += [make.waits(name, attempt, what=what) for attempt in (1, 2) for what in ("models", "budget")]
         facts += [make.failed(name, attempt, retry) for attempt in (1, 2, 3) for retry in (True, False)]
     return facts
 

@@ -29,7 +29,7 @@ make = sys.modules["orchestrator_tests_making"]
 script = sys.modules["orchestrator_tests_script"]
 
 SPOILED = "spoiled"
-TRIGGERS = ("run.requested", "run.cancel", "result", "failure", "timer")
+TRIGGERS = ("run.requested", "run.cancel", "result", "failure", "timer", "wait")
 
 
 def decided(run):
@@ -47,11 +47,19 @@ def decided(run):
     waits = any(isinstance(message, TaskFailed) for message in decision.messages)
     assert waits or after == NOTHING, "deciding again says more"
     assert not waits or after != NOTHING, "nothing follows from a failure"
+    for failure in decision.messages:
+        if isinstance(failure, TaskFailed) and failure.error == "deadline":
+            assert not waits_of(failure, (*run.facts, *run.spoiled)), "the deadline of an attempt that has waited"
     for message in decision.messages:
         assert decode(subjects.subject_of(message), encode(message)) == message, "what is said does not decode"
     for timer in decision.timers:
         assert subjects.is_token(timer.name), f"timer {timer.name} has no name that the bus can carry"
     return decision
+
+
+def waits_of(attempt, names):
+    """The names of the waits of an attempt."""
+    return [name for name in names if name.startswith(f"wait.{attempt.task}.{attempt.attempt}.")]
 
 
 class Replica:
@@ -73,6 +81,7 @@ class World:
         self.log, self.timers, self.events = {}, {}, []
         self.sober = replicas == 1 and not racing
         self.silent = False
+        self.parked, self.waits_for_ever = [], False
         plan = self.script.own_plan() if own else None
         self.put("run.requested", make.request(plan))
 
@@ -91,6 +100,10 @@ class World:
         if self.racing and self.schedule.chance(2) and "run.cancel" not in self.log:
             self.put("run.cancel", SPOILED if self.schedule.chance(30) else make.cancel())
         waiting = sorted((name for name, fired in self.timers.items() if not fired), key=lambda n: (n == "run", n))
+        if self.parked and ((not self.events and waiting[:1] in ([], ["run"])) or (self.racing and self._early())):
+            for fact in self.parked.pop(0):
+                self._said(fact)
+            return True
         if waiting and (not self.events or (self.racing and self.schedule.chance(5))):
             name = waiting[0 if self.events == [] else self.schedule.pick(len(waiting))]
             self.timers[name] = True
@@ -100,6 +113,9 @@ class World:
         kind, what = self.events.pop(self.schedule.pick(len(self.events)))
         self._deliver(what) if kind == "trigger" else self._answer(what)
         return True
+
+    def _early(self):
+        return self.schedule.chance(10)
 
     def put(self, name, stored):
         """Write once; returns whether it was news."""
@@ -118,9 +134,18 @@ class World:
         answer = self.script.answer(command, self.racing)
         endless = f"task-{command.task}-{command.attempt}" not in self.timers
         self.silent = self.silent or (not answer and endless)
-        for fact in answer:
-            spoiled = isinstance(fact, str)
-            self.put(fact if spoiled else subjects.name_of(fact), SPOILED if spoiled else fact)
+        for place, fact in enumerate(answer):
+            if fact is script.WHILE:
+                return self.parked.append(answer[place + 1 :])
+            if fact is script.FOR_EVER:
+                self.waits_for_ever = True
+                return None
+            self._said(fact)
+        return None
+
+    def _said(self, fact):
+        spoiled = isinstance(fact, str)
+        self.put(fact if spoiled else subjects.name_of(fact), SPOILED if spoiled else fact)
 
     def _deliver(self, name):
         replica = self.replicas[self.schedule.pick(len(self.replicas))]
@@ -213,6 +238,7 @@ class World:
             asked = {_plain(fact.task) for fact in self.log.values() if isinstance(fact, makers)}
             missing = [task for task in asked if not self.result(task)]
             assert not missing, f"verified before {missing}"
+            assert not self._was_verified(command), "the same files are verified again"
         if isinstance(command, ReviewProject):
             assert self.result(f"verify-{number}").evidence.passed, "reviewed while red"
         if isinstance(command, RepairProject):
@@ -221,10 +247,21 @@ class World:
             last = max(n for n in range(1, 9) if isinstance(self.result(f"verify-{n}"), ProjectVerified))
             assert self.result(f"review-{last}") and not self._wants_repair(last), "packed what is not fine"
 
+    def _is_open(self, name):
+        """Whether a name is that of a wait that can be read, of an attempt that has not ended."""
+        noun, task, attempt, *_ = (*name.split("."), "")
+        ends = (f"result.{task}", f"failure.{task}.{attempt}")
+        return noun == "wait" and self.log[name] is not SPOILED and not any(end in self.log for end in ends)
+
     def _wants_repair(self, n):
         verified, reviewed = self.result(f"verify-{n}"), self.result(f"review-{n}")
         blocking = isinstance(reviewed, ProjectReviewed) and any(f.severity == "blocking" for f in reviewed.findings)
         return blocking or not verified.evidence.passed
+
+    def _was_verified(self, command):
+        """Whether another round had the same files; another attempt at this one, or its task anew, is none."""
+        others = [fact for fact in self.log.values() if isinstance(fact, VerifyProject)]
+        return command.files in [other.files for other in others if _plain(other.task) != _plain(command.task)]
 
     def _check_end(self, closed):
         own = self.log["run.requested"].plan
@@ -240,8 +277,13 @@ class World:
             assert all(isinstance(self.result(task.task), TaskPerformed) for task in own.tasks), "not all is done"
         if closed.status == "cancelled":
             assert "run.cancel" in self.log, "nobody asked for the cancel"
-        if closed.reason == endings.LATE.reason and not self.racing:
-            assert self.silent, "nobody was silent without a deadline, and yet the run hung until its own"
+        if closed.reason.startswith(endings.LATE) and not self.racing:
+            assert self.silent or self.waits_for_ever, (
+                "nobody was silent or waited, and yet the run hung to its deadline"
+            )
+            assert ("waited for" in closed.reason) >= any(map(self._is_open, self.log)), (
+                "it is not said what was waited for"
+            )
         if closed.status == "failed":
             assert closed.failed_task or "timer.run" in self.log, "failed without saying where"
         assert closed.status != "refused", "a sound request was refused"

@@ -59,7 +59,7 @@ def decide(run: Run, policy: Policy, again: bool = False) -> Decision:
     if (why := run.cancel_wanted) is not None:
         return _close(run, Ending("cancelled", why))
     if run.passed(RUN_DEADLINE):
-        return _close(run, endings.LATE)
+        return _close(run, endings.late(run))
     if request.plan is not None and (wrong := _objections(run, request, policy)):
         return Decision(messages=(endings.refused(run, wrong),))
     wanted = next_of_project(run, request, policy) if request.plan is None else _next_of_own(run, request)
@@ -96,7 +96,7 @@ def _ask_all(run: Run, request: RunRequested, steps: list[Step], policy: Policy,
     for step in steps:
         if not all(run.has_result(need) for need in step.needs):
             continue
-        asked = _ask(run, step, policy, again)
+        asked = _ask(run, request, step, policy, again)
         if asked.ending is not None:
             return _close(run, asked.ending)
         timers += asked.timers
@@ -110,7 +110,7 @@ class _Asked(NamedTuple):
     ending: Ending | None = None
 
 
-def _ask(run: Run, step: Step, policy: Policy, again: bool) -> _Asked:
+def _ask(run: Run, request: RunRequested, step: Step, policy: Policy, again: bool) -> _Asked:
     """The next attempt at a step, or its end, or the failure of an attempt that nobody else will report."""
     *burnt, name = run.names(step.name)
     if len(burnt) >= policy.max_attempts:
@@ -124,10 +124,8 @@ def _ask(run: Run, step: Step, policy: Policy, again: bool) -> _Asked:
     timers = (SetTimer(_timer(name, attempt), step.deadline_s),) if step.deadline_s else ()
     if f"task.{step.role}.{name}.{attempt}" in run.facts:
         return _Asked(timers if again else ())
-    command = step.command(run)
-    if (name, attempt) != (command.task, command.attempt):
-        command = command.model_copy(update={"task": name, "attempt": attempt})
-    return _Asked(timers, (command,))
+    terms = {"deadline_s": step.deadline_s, "budget": policy.budget(request.budget)}
+    return _Asked(timers, (step.command(run).model_copy(update={"task": name, "attempt": attempt, **terms}),))
 
 
 def _timer(name: str, attempt: int) -> str:
@@ -135,8 +133,11 @@ def _timer(name: str, attempt: int) -> str:
 
 
 def _lost(run: Run, step: Step, name: str, attempt: int) -> TaskFailed | None:
-    """The failure of an attempt whose deadline has passed, or whose command no worker can read."""
-    if run.passed(_timer(name, attempt)):
+    """The failure of an attempt whose deadline has passed, or whose command no worker can read.
+
+    An attempt that has waited, for models or for budget, has no deadline of its own any more.
+    """
+    if run.passed(_timer(name, attempt)) and not run.has_waited(name, attempt):
         waited = f"after {step.deadline_s} s" if step.deadline_s else "when its deadline passed"
         reason = f"no result {waited}; is a worker for {step.role} running?"
         return run.failure(name, step.role, attempt, "deadline", reason)

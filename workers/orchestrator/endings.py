@@ -10,10 +10,15 @@ from contracts.v1.failures import TaskFailed
 from contracts.v1.projects import Evidence
 from contracts.v1.runs import FieldError, RunClosed, Status
 from contracts.v1.tasks import Outcome
+from contracts.v1.waits import WaitsFor
 from workers.orchestrator.plans import Objection
 from workers.orchestrator.run import Run
 from workers.orchestrator.steps import Step
 
+HELPS: dict[WaitsFor, str] = {
+    "budget": "raise it in time (`flotilla budget RUN --add USD`), or ask again with more of it or a longer deadline_s",
+    "models": "see `flotilla models`, then ask again, with a longer deadline_s if need be",
+}
 LONGEST_REASON = 20_000
 SHORT_REASON = 2_000
 
@@ -30,7 +35,23 @@ class Ending:
     capsule: str | None = None
 
 
-LATE = Ending("failed", "the run's deadline has passed; ask again with a longer deadline_s")
+LATE = "the run's deadline has passed"
+
+
+def late(run: Run) -> Ending:
+    """The run's deadline has passed; when a task was waiting by then, that is why."""
+    waits = run.open_waits()
+    if not waits:
+        return Ending("failed", f"{LATE}; ask again with a longer deadline_s")
+    wait, *others = waits
+    besides = f" and {len(others)} more {'tasks' if len(others) > 1 else 'task'} waited" if others else ""
+    why = f": {wait.reason[:SHORT_REASON]}" if wait.reason else ""
+    return Ending(
+        "failed",
+        f"{LATE} while task {wait.task} waited for {wait.what}{besides}{why}; {HELPS[wait.what]}",
+        failed_task=wait.task,
+        evidence_at=name_of(wait),
+    )
 
 
 def given_up(step: Step, failures: Sequence[TaskFailed]) -> Ending:

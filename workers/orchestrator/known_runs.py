@@ -17,7 +17,7 @@ from workers.runtime.lease import Delivery
 from workers.runtime.ports import Log
 
 MOST_KNOWN = 20_000
-UNFOLDED = ("llm", "vote", "ballot")
+UNFOLDED = ("llm", "vote", "ballot", "budget")
 """Nouns that no decision of the orchestrator rests on."""
 
 CATCH_UP_TRIES = 40

@@ -25,6 +25,7 @@ from contracts.v1.tasks import (
 from workers.orchestrator import plans
 from workers.orchestrator.endings import Ending
 from workers.orchestrator.policy import Policy
+from workers.orchestrator.rounds import round_before
 from workers.orchestrator.run import Run
 from workers.orchestrator.steps import Step, collisions, design_of, files_after, is_done, project_steps
 
@@ -109,11 +110,14 @@ class _Product:
 
     def next(self, writers: list[str]) -> list[Step] | Ending:
         """What is next, given the tasks whose files make up the project, in order."""
+        seen: list[Evidence] = []
         for n in range(1, self.policy.max_repairs + 2):
             verified = self.run.result(f"verify-{n}", ProjectVerified)
             if verified is None:
-                return [self._verify(n, writers)]
+                before = round_before(self.run, writers, n)
+                return [self._verify(n, writers)] if before is None else self._went_round(n, before, seen[before - 1])
             evidence, findings = verified.evidence, tuple[Finding, ...]()
+            seen.append(evidence)
             if _is_green(evidence):
                 reviewed = self.run.result(f"review-{n}", ProjectReviewed)
                 if reviewed is None:
@@ -158,6 +162,13 @@ class _Product:
             return Ending("failed", reason, f"review-{n}", evidence, _result_of(self.run, f"review-{n}"))
         reason = f"{_after(n - 1)} the tests are still red: {_first_failure(evidence)}"
         return Ending("failed", reason, f"verify-{n}", evidence, _result_of(self.run, f"verify-{n}"))
+
+    def _went_round(self, n: int, before: int, evidence: Evidence) -> Ending:
+        """The end of a project whose last repair led back to the files of round `before`."""
+        shown, wrong = ("review", "reviewers blocked") if _is_green(evidence) else ("verify", "the tests were red")
+        reason = f"repair-{n - 1} gave the same files again: round {n} as in round {before}, in which {wrong}"
+        at = _result_of(self.run, f"{shown}-{before}")
+        return Ending("failed", f"{reason}; see {at}", f"repair-{n - 1}", evidence, at)
 
     @property
     def _asked(self) -> dict[str, Any]:

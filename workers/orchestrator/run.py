@@ -16,6 +16,7 @@ from contracts.v1.failures import FailureClass, TaskFailed
 from contracts.v1.journal import Call
 from contracts.v1.runs import CancelRequested, RunRequested, Spent
 from contracts.v1.tasks import Outcome
+from contracts.v1.waits import TaskWaits
 
 F = TypeVar("F", bound=Message)
 T = TypeVar("T")
@@ -102,6 +103,28 @@ class Run:
             tenant=self.tenant, run=self.run, role=role, task=task, attempt=attempt,
             error=error, retry=True, reason=reason,
         )  # fmt: skip
+
+    def has_waited(self, task: str, attempt: int) -> bool:
+        """Whether an attempt has waited for models or for budget; `task` is the name that it goes under."""
+        return (task, str(attempt)) in self.derived("waited", (self.facts, self.spoiled), self._waited)
+
+    def _waited(self) -> frozenset[tuple[str, str]]:
+        waits = (name.split(".") for names in (self.facts, self.spoiled) for name in names if name.startswith("wait."))
+        return frozenset((task, attempt) for _, task, attempt, *_ in waits)
+
+    def open_waits(self) -> list[TaskWaits]:
+        """The last wait of each attempt that has neither a result nor a failure, by task; spoiled ones are left out.
+
+        Whether it still waits can't be known here: the call that ended a wait is no fact of the fold.
+        """
+        waits = [fact for fact in self.facts.values() if isinstance(fact, TaskWaits) and not self._is_over(fact)]
+        last = {
+            wait.task: wait for wait in sorted(waits, key=lambda wait: (wait.attempt, wait.n, wait.what != "budget"))
+        }
+        return [last[task] for task in sorted(last)]
+
+    def _is_over(self, wait: TaskWaits) -> bool:
+        return self.knows(f"result.{wait.task}") or self.knows(f"failure.{wait.task}.{wait.attempt}")
 
     def derived(self, label: str, of: tuple[object, ...], make: Callable[[], T]) -> T:
         """What `make` derives from the objects `of` alone, made once for them; folds hand it on."""

@@ -187,6 +187,8 @@ def orchestrator(settings: Settings) -> Orchestrator:
             max_attempts=settings.max_attempts,
             max_repairs=settings.max_repairs,
             max_tasks=settings.max_tasks,
+            run_budget_usd=settings.run_budget_usd,
+            run_budget_tokens=settings.run_budget_tokens,
         )
     )
 
