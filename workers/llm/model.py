@@ -7,7 +7,7 @@ A provider is one (SDK, endpoint) and speaks in pieces. A `Model` answers in one
 fakes in tests do; `Whole` makes a provider of it.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -84,6 +84,9 @@ class End(NamedTuple):
 
 
 Piece = Began | Text | End
+
+Heard = Callable[[str], None]
+"""Is told each piece of an answer's text as it comes, for those who watch."""
 
 
 class Provider(Protocol):

@@ -234,6 +234,7 @@ class WorkerApp:
             task.cancel()
         await self._withdraw()
         await self.leases.drain(self.settings.drain_s)
+        await self.service.stop()
         if self._health is not None:
             await self._health.stop()
         if self._bus is not None:

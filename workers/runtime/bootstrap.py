@@ -4,19 +4,26 @@ from collections.abc import Callable
 
 from faststream import FastStream
 
+from workers.llm.catalogue import Catalogue
+from workers.llm.gateway import Gateway
 from workers.prompting.templates import Prompts
 from workers.runtime.app import WorkerApp
-from workers.runtime.models import Models
+from workers.runtime.models import gateway_on
 from workers.runtime.role import Role
 from workers.runtime.role_service import RoleService
-from workers.runtime.service import Service
+from workers.runtime.service import Environment, Service
 from workers.runtime.settings import Settings
-from workers.runtime.telemetry import configure_logging
+from workers.runtime.telemetry import ModelMetrics, configure_logging
 
 
 def role_service(role: Role, settings: Settings) -> RoleService:
     """The service of a role."""
-    return RoleService(role, Prompts.load(settings.prompts_dir), Models(settings.model))
+    catalogue = Catalogue.load(settings.models_file)
+    return RoleService(role, Prompts.load(settings.prompts_dir), lambda env: _gateway(env, catalogue))
+
+
+def _gateway(env: Environment, catalogue: Catalogue) -> Gateway:
+    return gateway_on(env.bus, env.settings, catalogue, ModelMetrics(env.metrics, catalogue.targets))
 
 
 def service_app(make: Callable[[Settings], Service], settings: Settings | None = None) -> FastStream:

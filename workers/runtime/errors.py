@@ -1,5 +1,6 @@
 """The errors of the workers and what becomes of a message that met one, in one place.
 
+Parked                             no model can serve now, or no budget pays: give it back until then; the run says so
 ModelUnavailable, BusUnavailable   transient: give the message back, with a delay that grows
 TaskEnded                          the attempt is over: record the failure, then ack
   MalformedReply                     the model's answer did not fit, twice      another attempt may help
@@ -15,11 +16,14 @@ from typing import Literal
 
 from contracts.codec import ContractError, NewerVersion
 from contracts.v1.failures import FailureClass
+from workers.llm.calls import Parked
 from workers.llm.model import ModelUnavailable
+from workers.llm.records import RecordsUnavailable
 
 NEWER_VERSION_DELAY_S = 5.0
 LONGEST_WAIT_FOR_UPGRADE_S = 60.0
 LONGEST_DELAY_S = 30.0
+SHORTEST_REST_S = 0.1
 
 
 class BusUnavailable(Exception):
@@ -72,7 +76,7 @@ class Verdict:
 
 def is_surprise(error: BaseException) -> bool:
     """Whether no branch of the tree knows the error, so that somebody has to see where it came from."""
-    return not isinstance(error, TaskEnded | ContractError | ModelUnavailable | BusUnavailable)
+    return not isinstance(error, TaskEnded | ContractError | ModelUnavailable | BusUnavailable | RecordsUnavailable)
 
 
 def verdict_on(error: BaseException, delivery: int, limit: int) -> Verdict:
@@ -84,12 +88,18 @@ def verdict_on(error: BaseException, delivery: int, limit: int) -> Verdict:
             return Verdict("nak", delay_s=min(LONGEST_WAIT_FOR_UPGRADE_S, NEWER_VERSION_DELAY_S * delivery))
         case ContractError():
             return Verdict("term", failure="impossible", dead_letter=True)
-        case ModelUnavailable() | BusUnavailable():
-            return Verdict("nak", delay_s=backoff_s(delivery))
+        case ModelUnavailable() | BusUnavailable() | RecordsUnavailable():
+            return Verdict("nak", delay_s=_rest_s(error, delivery))
         case _ if delivery < limit:
             return Verdict("nak", delay_s=backoff_s(delivery))
         case _:
             return Verdict("term", failure="crashed", retry=True, dead_letter=True)
+
+
+def _rest_s(error: Exception, delivery: int) -> float:
+    if isinstance(error, Parked):
+        return min(max(error.delay_s, SHORTEST_REST_S), LONGEST_DELAY_S)
+    return backoff_s(delivery)
 
 
 def backoff_s(delivery: int) -> float:

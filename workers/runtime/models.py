@@ -1,41 +1,103 @@
-"""Targets by name: `<provider>` or `<provider>:<options>`; an empty name is the fleet's default."""
+"""The models as a worker reaches them: the gateway on the fleet's records, with the targets of `models.yaml`."""
 
-from collections.abc import Callable, Mapping
-from functools import lru_cache
+import importlib
+import os
+from collections.abc import Mapping, Sequence
 
-from workers.llm.model import Model
-from workers.runtime.errors import Impossible
+from contracts.codec import ContractError, decode
+from contracts.subjects import run_filter
+from contracts.v1.budgets import Budget, BudgetRaised
+from contracts.v1.journal import ModelCalled
+from workers.llm.attempt import Patience
+from workers.llm.catalogue import Catalogue
+from workers.llm.gateway import Gateway, Observer
+from workers.llm.known_accounts import KnownAccounts
+from workers.llm.ledger import NANOS, Ledger, cap_of
+from workers.llm.model import Provider
+from workers.llm.offers import Make, Offers
+from workers.llm.presets import Preset
+from workers.llm.purse import Amount
+from workers.llm.secrets import Redactor, secrets_in
+from workers.llm.targets import Target
+from workers.llm.whole import Whole
+from workers.runtime.bus import Bus
+from workers.runtime.settings import Settings
+from workers.runtime.topology import BUDGETS, MODELS
 
-Maker = Callable[[str], Model]
-"""Makes the model of a whole target text; raises `ValueError` for options that it does not know."""
+
+def provider_for(target: Target, preset: Preset, key: str) -> Provider:
+    """The provider of a target; only what is used is imported. Raises `ValueError` for options it does not know."""
+    if preset.adapter == "builtin":
+        from workers.llm.builtin import BuiltinModel  # noqa: PLC0415 - only fleets that use it pay for the import
+
+        return Whole(BuiltinModel(target.name))
+    adapter = importlib.import_module(f"workers.llm.providers.{preset.adapter}")
+    made: Provider = adapter.make(target, preset, key)
+    return made
 
 
-def _builtin(target: str) -> Model:
-    from workers.llm.builtin import BuiltinModel  # noqa: PLC0415 - only fleets that use it pay for the import
+def gateway_on(
+    bus: Bus,
+    settings: Settings,
+    catalogue: Catalogue,
+    observer: Observer,
+    *,
+    make: Make = provider_for,
+    environment: Mapping[str, str] = os.environ,
+) -> Gateway:
+    """The gateway of one worker."""
+    offers = Offers(catalogue, settings.model, make, environment)
+    day = cap_of(Budget(usd=settings.daily_budget_usd, tokens=settings.daily_budget_tokens))
+    book = _Book(bus, settings)
+    ledger = Ledger(bus.records(BUDGETS), day, book.raises, book.cost)
+    return Gateway(
+        offers,
+        KnownAccounts(bus.records(MODELS)),
+        ledger,
+        patience_of(settings),
+        clean=Redactor(secrets_in(environment)).clean,
+        observer=observer,
+    )
 
-    return BuiltinModel(target)
+
+def patience_of(settings: Settings) -> Patience:
+    """How long is waited, by the settings."""
+    return Patience(
+        first_token_s=settings.first_token_s,
+        idle_s=settings.idle_token_s,
+        in_place_s=settings.wait_in_place_s,
+        abandoned_s=settings.call_timeout_s + 2 * settings.lease_s,
+    )
 
 
-PROVIDERS: Mapping[str, Maker] = {"builtin": _builtin}
+class _Book:
+    """What the log says about budgets and calls."""
 
+    def __init__(self, bus: Bus, settings: Settings) -> None:
+        self._log, self._prefix = bus.log, settings.prefix
 
-class Models:
-    """The models that this fleet can call. One target keeps one model, so that clients are reused."""
+    async def raises(self, tenant: str, run: str) -> Sequence[tuple[str, Amount]]:
+        """Every valid raise of the run's budget."""
+        stored = await self._log.scan(run_filter(tenant, run, self._prefix).removesuffix(">") + "budget.*")
+        found = []
+        for fact in stored:
+            try:
+                said = decode(fact.subject, fact.data, self._prefix)
+            except ContractError:
+                continue
+            if isinstance(said, BudgetRaised):
+                found.append((said.raise_id, Amount(int(said.usd * NANOS), said.tokens)))
+        return found
 
-    def __init__(self, default: str, providers: Mapping[str, Maker] = PROVIDERS) -> None:
-        self._default, self._providers = default, providers
-        self._made = lru_cache(maxsize=64)(self._make)
-
-    def named(self, target: str) -> Model:
-        """The model of that target; raises `Impossible` when there is none."""
-        return self._made(target or self._default)
-
-    def _make(self, target: str) -> Model:
-        make = self._providers.get(target.partition(":")[0])
-        if make is None:
-            known = ", ".join(sorted(self._providers))
-            raise Impossible(f"there is no model target {target!r}; known are {known} (with options: <name>:<options>)")
+    async def cost(self, name: str) -> Amount | None:
+        """What the journal says that a call cost; `name` is `<tenant>/<run>/llm.<task>.<attempt>.<n>`."""
+        stored = await self._log.find(".".join((self._prefix, *name.split("/"))))
+        if stored is None:
+            return None
         try:
-            return make(target)
-        except ValueError as error:
-            raise Impossible(f"the model target {target!r} can't be used: {error}") from error
+            said = decode(stored.subject, stored.data, self._prefix)
+        except ContractError:
+            return None
+        if not isinstance(said, ModelCalled):
+            return None
+        return Amount(round((said.cost_usd or 0.0) * NANOS), said.input_tokens + said.output_tokens)

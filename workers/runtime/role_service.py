@@ -1,9 +1,11 @@
 """The worker of a role: lease, command, toolkit, result. The same for every role."""
 
 import asyncio
-import json
+import math
 import os
 import socket
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from contracts import subjects
@@ -12,23 +14,28 @@ from contracts.subjects import Address
 from contracts.v1.failures import TaskFailed
 from contracts.v1.journal import Call
 from contracts.v1.tasks import Task
+from contracts.v1.waits import TaskWaits
+from workers.llm.calls import Caller, Parked
 from workers.prompting.templates import Prompts
 from workers.runtime.errors import Impossible, Verdict
 from workers.runtime.lease import Delivery
-from workers.runtime.models import Models
+from workers.runtime.live import LiveTask
 from workers.runtime.role import Role
-from workers.runtime.service import ACK, Service
+from workers.runtime.service import ACK, Environment, Service
 from workers.runtime.toolkit import Toolkit
 from workers.runtime.topology import live_subject
 
 ANNOUNCE_AFTER_S = 0.2
 
-
 POISON_LIMIT_FACTOR = 3
-"""A task that was handed over this many times the delivery limit may kill its worker before any verdict.
+"""A task that was handed over this many times the delivery limit may kill its worker before any verdict, unless it
+was put back to wait.
 
 Roles alone give up on that: their task gets another attempt. A fact that the orchestrator gave up ends its run.
 """
+
+Callers = Callable[[Environment], Caller]
+"""Makes what a worker reaches models by, once its bus is there."""
 
 
 class RoleService(Service):
@@ -36,12 +43,22 @@ class RoleService(Service):
 
     watches_runs = True
 
-    def __init__(self, role: Role, prompts: Prompts, models: Models) -> None:
+    def __init__(self, role: Role, prompts: Prompts, callers: Callers) -> None:
         super().__init__(role.name)
-        self._role, self._prompts, self._models = role, prompts, models
+        self._caller: Caller | None = None
+        self._role, self._prompts, self._callers = role, prompts, callers
         self._spent: dict[int, tuple[Call, ...]] = {}
-        self._saying: set[asyncio.Future[None]] = set()
         self._id = f"{role.name}@{socket.gethostname()}:{os.getpid()}"
+
+    async def start(self, env: Environment) -> None:
+        """Called once the broker is connected."""
+        await super().start(env)
+        self._caller = self._callers(env)
+
+    async def stop(self) -> None:
+        """Called when no delivery is held any more."""
+        if self._caller is not None:
+            await self._caller.close()
 
     async def work(self, delivery: Delivery) -> Verdict:
         """Do the task, unless its run is over or its result is there already."""
@@ -53,17 +70,23 @@ class RoleService(Service):
         may_be_over = again or self.env.endings.may_concern(task.tenant, task.run, delivery.sequence)
         if may_be_over and await self._is_settled(task, again):
             return ACK
-        if delivery.number > settings.delivery_limit * POISON_LIMIT_FACTOR:
+        waited = again and await self._has_waited(task)
+        if delivery.number > settings.delivery_limit * POISON_LIMIT_FACTOR and not waited:
             raise RuntimeError(f"handed over {delivery.number} times without an end; it may kill its worker")
-        tools = self._tools(task, again)
-        announcing = asyncio.get_running_loop().call_later(ANNOUNCE_AFTER_S, self._announce, task)
+        live = self._live(task)
+        deadline = math.inf if waited or not task.deadline_s else delivery.stored_at + task.deadline_s
+        tools = self._tools(task, again, deadline, live)
+        live.announce_after(ANNOUNCE_AFTER_S)
         try:
             outcome = await self._role.job_for(task).handle(task, tools)
+        except Parked as parked:
+            await self._say_wait(task, parked)
+            raise
         except Exception:
             self._spent[delivery.sequence] = tools.calls
             raise
         finally:
-            announcing.cancel()
+            live.end()
         news = (await self.env.bus.log.say(outcome)).news
         self.log.info("task_done", **_named(task), role=self.name, calls=len(outcome.calls), news=news)
         if news:
@@ -71,9 +94,20 @@ class RoleService(Service):
             self.env.metrics.count_calls(outcome.calls)
         return ACK
 
-    def _tools(self, task: Task, again: bool) -> Toolkit:
+    def _tools(self, task: Task, again: bool, deadline: float, live: LiveTask) -> Toolkit:
         bus, settings = self.env.bus, self.env.settings
-        return Toolkit(task, bus.log, bus.artifacts, self._prompts, self._models, settings=settings, redelivered=again)
+        assert self._caller is not None
+        return Toolkit(
+            task,
+            bus.log,
+            bus.artifacts,
+            self._prompts,
+            self._caller,
+            settings=settings,
+            redelivered=again,
+            deadline=deadline,
+            heard=live.heard,
+        )
 
     async def _is_settled(self, task: Task, again: bool) -> bool:
         if await self.is_closed(task.tenant, task.run):
@@ -85,18 +119,32 @@ class RoleService(Service):
         ends = [self.env.bus.log.find(end.subject(self.env.settings.prefix)) for end in (result, failure)]
         return any(await asyncio.gather(*ends))
 
-    def _announce(self, task: Task) -> None:
-        """Say on core NATS who works on a task that takes a while; nobody has to listen."""
-        subject = live_subject(self.env.settings, task.tenant, task.run, task.task)
-        notice = {"state": "working", "worker": self._id, "attempt": task.attempt}
-        saying = asyncio.ensure_future(self.env.bus.nc.publish(subject, json.dumps(notice).encode()))
-        self._saying.add(saying)
-        saying.add_done_callback(self._said)
+    async def _has_waited(self, task: Task) -> bool:
+        """Whether this attempt was put back to wait: then its deadline is not counted, nor how often it came."""
+        waits = Address(task.tenant, task.run, "wait", (task.task, str(task.attempt), "*", "*"))
+        return bool(await self.env.bus.log.scan(waits.subject(self.env.settings.prefix)))
 
-    def _said(self, saying: "asyncio.Future[None]") -> None:
-        self._saying.discard(saying)
-        if not saying.cancelled() and (error := saying.exception()) is not None:
-            self.log.debug("live_notice_lost", error=repr(error))
+    async def _say_wait(self, task: Task, parked: Parked) -> None:
+        """Record for what a task waits; the log keeps the first of each call."""
+        until = datetime.now(UTC) + timedelta(seconds=parked.delay_s)
+        wait = TaskWaits(
+            tenant=task.tenant,
+            run=task.run,
+            role=self.name,
+            task=task.task,
+            attempt=task.attempt,
+            n=int(parked.call.rpartition(".")[2]),
+            what=parked.what,
+            reason=parked.reason,
+            until=until,
+        )
+        if (await self.env.bus.log.say(wait)).news:
+            self.log.warning("task_waits", **_named(task), role=self.name, what=parked.what, reason=parked.reason)
+            self.env.metrics.waits.labels(self.name, parked.what).inc()
+
+    def _live(self, task: Task) -> LiveTask:
+        subject = live_subject(self.env.settings, task.tenant, task.run, task.task)
+        return LiveTask(self.env.bus.nc.publish, subject, {"worker": self._id, "attempt": task.attempt})
 
     async def failed(self, delivery: Delivery, verdict: Verdict, error: Exception) -> None:
         """Record the failure of an attempt that is over."""

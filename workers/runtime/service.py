@@ -54,6 +54,10 @@ class Service(ABC):
         self._env = env
         self._settled = {how: env.metrics.verdicts.labels(self.name, how) for how in ("ack", "nak", "term")}
 
+    async def stop(self) -> None:
+        """Called when the worker stops and holds no delivery any more."""
+        return None
+
     @abstractmethod
     async def work(self, delivery: Delivery) -> Verdict:
         """Do what the delivery asks for; raise what goes wrong."""

@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from contracts.message import Token
 
 Positive = Annotated[float, Field(gt=0)]
+Money = Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+Tokens = Annotated[int, Field(ge=0)] | None
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -58,7 +60,21 @@ class Settings(BaseSettings):
     drain_s: Positive = Field(default=20.0, description="how long a stopping worker may finish what it holds")
 
     model: str = Field(default="builtin", description="the target of roles when a run names none")
-    call_timeout_s: Positive = Field(default=600.0, description="one model call, at most")
+    models_file: Path | None = Field(default=None, description="targets and routes (models.yaml)")
+    call_timeout_s: Positive = Field(default=600.0, description="one question to the models, fallbacks included")
+    first_token_s: Positive = Field(default=180.0, description="how long a model may think before its first token")
+    idle_token_s: Positive = Field(default=60.0, description="how long a model may pause within an answer")
+    wait_in_place_s: Annotated[float, Field(ge=0)] = Field(
+        default=5.0, description="a task that waits longer for models or budget is put back"
+    )
+    run_budget_usd: Money = Field(default=None, description="what a run that names no budget may spend")
+    run_budget_tokens: Tokens = Field(default=None, description="the same in tokens, input and output together")
+    daily_budget_usd: Money = Field(default=None, description="what a tenant may spend in a day (UTC)")
+    daily_budget_tokens: Tokens = Field(default=None, description="the same in tokens")
+    journal_completions: Literal["log", "none"] = Field(
+        default="log", description="none keeps completions out of the log; a redelivered task then pays again"
+    )
+    otel: bool = Field(default=False, description="OpenTelemetry traces; needs the extra otel")
     prompts_dir: Path | None = Field(default=None, description="prompts to use in place of those that are shipped")
     extra_roles: Annotated[tuple[Token, ...], NoDecode] = Field(
         default=(), description="roles that programs of your own serve, joined by commas"

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from collections.abc import Collection
 from typing import Any
 
 import structlog
@@ -9,9 +10,11 @@ from faststream.message import StreamMessage
 from faststream.nats.prometheus.provider import NatsMetricsSettingsProvider
 from faststream.prometheus import ConsumeAttrs
 from faststream.prometheus.middleware import PrometheusMiddleware
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from contracts.v1.journal import Call
+from workers.llm.failures import FailureKind
+from workers.llm.model import Completion
 from workers.runtime.settings import Settings
 
 Logger = structlog.stdlib.BoundLogger
@@ -43,6 +46,10 @@ def logger(worker: str) -> Any:
     return structlog.get_logger().bind(worker=worker)
 
 
+WAITS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0)
+"""Buckets of what models take, in seconds."""
+
+
 class _OfWorker(NatsMetricsSettingsProvider):
     """FastStream's metrics with the worker's name where it would put the subject, which is unbounded."""
 
@@ -72,6 +79,20 @@ class Metrics:
         self.calls = Counter("flotilla_model_calls", "model calls of recorded attempts", ["target"], registry=r)
         self.tokens = Counter("flotilla_model_tokens", "tokens of those calls", ["target", "direction"], registry=r)
         self.cost = Counter("flotilla_model_cost_usd", "cost of those calls where it is known", ["target"], registry=r)
+        self.failures = Counter(
+            "flotilla_model_failures", "model calls without an answer", ["target", "kind"], registry=r
+        )
+        self.first_token = Histogram(
+            "flotilla_model_first_token_seconds",
+            "from a call to its first token",
+            ["target"],
+            registry=r,
+            buckets=WAITS_S,
+        )
+        self.call_time = Histogram(
+            "flotilla_model_call_seconds", "from a call to its whole answer", ["target"], registry=r, buckets=WAITS_S
+        )
+        self.waits = Counter("flotilla_waits", "tasks put back for models or budget", ["role", "what"], registry=r)
         self.dead = Counter("flotilla_dead_letters", "messages that could not be handled", ["worker"], registry=r)
         self.verdicts = Counter(
             "flotilla_deliveries", "deliveries by how they were settled", ["worker", "settled"], registry=r
@@ -88,3 +109,25 @@ class Metrics:
             self.tokens.labels(call.target, "output").inc(call.output_tokens)
             if call.cost_usd is not None:
                 self.cost.labels(call.target).inc(call.cost_usd)
+
+
+class ModelMetrics:
+    """Tells the metrics of the gateway's calls. Any number of targets may be named ad hoc by requests: those count
+    under their provider."""
+
+    def __init__(self, metrics: Metrics, configured: Collection[str]) -> None:
+        self._metrics, self._configured = metrics, configured
+
+    def answered(self, target: str, completion: Completion) -> None:
+        """A target has answered."""
+        label = self._label(target)
+        self._metrics.call_time.labels(label).observe(completion.duration_s)
+        if completion.first_token_s is not None:
+            self._metrics.first_token.labels(label).observe(completion.first_token_s)
+
+    def failed(self, target: str, kind: FailureKind) -> None:
+        """A call gave no answer."""
+        self._metrics.failures.labels(self._label(target), kind).inc()
+
+    def _label(self, target: str) -> str:
+        return target if target in self._configured else target.partition(":")[0]

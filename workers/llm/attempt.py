@@ -1,0 +1,179 @@
+"""One call to one target: it is made, heard to its end, and put right with whoever was told of it before.
+
+Whatever happens, what was reserved is settled, released or written off: also when the task is cancelled.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from workers.llm.failures import CallFailed
+from workers.llm.known_accounts import KnownAccounts
+from workers.llm.ledger import Ledger, Taken
+from workers.llm.model import Allowance, Began, Completion, End, Heard, ModelRequest, Text, Usage
+from workers.llm.offers import Offer
+from workers.llm.purse import Amount
+from workers.llm.records import RecordsUnavailable
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds: until the first token, between tokens, of waiting without giving the task back, and until a
+    reservation that nobody settled counts as abandoned."""
+
+    first_token_s: float = 180.0
+    idle_s: float = 60.0
+    in_place_s: float = 5.0
+    abandoned_s: float = 900.0
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A whole answer."""
+
+    completion: Completion
+
+
+class _Heard:
+    """What has come of an answer so far."""
+
+    __slots__ = ("allowance", "end", "first_at", "texts")
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self.first_at: float | None = None
+        self.end: End | None = None
+        self.allowance = Allowance()
+
+
+class Ask:
+    """A call that is reserved and can be made, once."""
+
+    def __init__(
+        self,
+        offer: Offer,
+        request: ModelRequest,
+        taken: Taken,
+        at: float,
+        deadline: float,
+        accounts: KnownAccounts,
+        ledger: Ledger,
+        patience: Patience,
+        clean: Callable[[str], str],
+        now: Callable[[], float],
+    ) -> None:
+        self.offer, self._request, self._taken, self._at, self._deadline = offer, request, taken, at, deadline
+        self._accounts, self._ledger, self._patience, self._clean, self._now = accounts, ledger, patience, clean, now
+        self.began = asyncio.Event()
+        """Set with the first token, or when the call is over without one."""
+
+    async def answer(self, heard: Heard | None = None) -> Answered | CallFailed:
+        """Make the call; what went wrong is a value, because it is what the next plan goes by."""
+        so_far = _Heard()
+        try:
+            await self._listen(so_far, heard)
+            assert so_far.end is not None
+            return await asyncio.shield(self._settle(so_far, so_far.end))
+        except CallFailed as error:
+            failed = CallFailed(error.kind, self._clean(error.reason), error.retry_after_s)
+            await asyncio.shield(self._failed(failed))
+            return failed
+        except BaseException:
+            # Cancelled, or a fault of our own: the provider may bill for what it was asked.
+            await asyncio.shield(self._ledger.write_off(self._taken))
+            raise
+        finally:
+            self.began.set()
+
+    async def _listen(self, so_far: _Heard, heard: Heard | None) -> None:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + max(0.0, self._deadline - self._now())
+        try:
+            async with (
+                asyncio.timeout_at(min(ends, loop.time() + self._patience.first_token_s)) as limit,
+                contextlib.aclosing(self.offer.provider.stream(self._request)) as pieces,
+            ):
+                async for piece in pieces:
+                    if isinstance(piece, Text):
+                        if so_far.first_at is None:
+                            so_far.first_at = self._now()
+                            self.began.set()
+                        limit.reschedule(min(ends, loop.time() + self._patience.idle_s))
+                        so_far.texts.append(piece.text)
+                        if heard is not None:
+                            heard(piece.text)
+                    elif isinstance(piece, Began):
+                        so_far.allowance = piece.allowance
+                    else:
+                        so_far.end = piece
+        except TimeoutError:
+            raise self._hung(so_far) from None
+        if so_far.end is None:
+            raise CallFailed("interrupted" if so_far.texts else "disconnected", "the answer ended without an end")
+
+    def _hung(self, so_far: _Heard) -> CallFailed:
+        if self._now() >= self._deadline:
+            return CallFailed("timeout" if not so_far.texts else "interrupted", "no answer before the call's deadline")
+        if so_far.texts:
+            return CallFailed("interrupted", f"no token for {self._patience.idle_s:g} s in the middle of the answer")
+        return CallFailed("timeout", f"no token within {self._patience.first_token_s:g} s")
+
+    async def _settle(self, so_far: _Heard, end: End) -> Answered:
+        completion = self._completion(so_far, end)
+        used = completion.input_tokens + completion.output_tokens
+        if completion.estimated:
+            await self._ledger.write_off(self._taken)
+        else:
+            await self._ledger.settle(self._taken, Amount(self._nanos(_usage(completion)), used))
+        target = self.offer.target
+        with contextlib.suppress(RecordsUnavailable):  # the answer is here; the account is told by the next call
+            await self._accounts.answered(
+                target.account, target.limits, self.offer.tokens, self._at, used, so_far.allowance, self._now()
+            )
+        return Answered(completion)
+
+    async def _failed(self, error: CallFailed) -> None:
+        if error.meaning.billed:
+            await self._ledger.write_off(self._taken)
+        else:
+            await self._ledger.release(self._taken)
+        target = self.offer.target
+        with contextlib.suppress(RecordsUnavailable):
+            await self._accounts.failed(
+                target.account, target.limits, self.offer.tokens, self._at, error, self._now()
+            )  # fmt: skip
+
+    def lost(self) -> Completion:
+        """This call as the journal has it when another one answered first: all of it may be billed."""
+        offer = self.offer
+        worst = None if offer.worst is None or offer.tariff is None else offer.worst.nanos / 10**9
+        return Completion(
+            "", offer.bound, offer.max_output_tokens, "length", worst, offer.target.name, "lost", estimated=True
+        )  # fmt: skip
+
+    def _completion(self, so_far: _Heard, end: End) -> Completion:
+        text = "".join(so_far.texts) or end.refusal
+        usage = end.usage or Usage(self.offer.bound, min(len(text.encode()), self.offer.max_output_tokens))
+        now = self._now()
+        return Completion(
+            text=text,
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            stop=end.stop,
+            cost_usd=None if self.offer.tariff is None else self._nanos(usage) / 10**9,
+            target=self.offer.target.name,
+            finish=end.finish,
+            cached_input_tokens=usage.cached_input_tokens,
+            reasoning_tokens=usage.reasoning_tokens,
+            first_token_s=None if so_far.first_at is None else so_far.first_at - self._at,
+            duration_s=now - self._at,
+            estimated=end.usage is None,
+        )
+
+    def _nanos(self, usage: Usage) -> int:
+        return 0 if self.offer.tariff is None else self.offer.tariff.cost(usage)
+
+
+def _usage(said: Completion) -> Usage:
+    return Usage(said.input_tokens, said.output_tokens, said.cached_input_tokens, said.reasoning_tokens)

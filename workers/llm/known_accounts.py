@@ -1,0 +1,106 @@
+"""The accounts as one process knows them: a local view of what the fleet shares.
+
+An account that is fine and has no limits is no record at all, so calls to it cost nothing here. One that struck,
+cools or has limits is changed by compare-and-set, and what others write is heard.
+"""
+
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+
+from workers.llm import accounts
+from workers.llm.accounts import Account
+from workers.llm.failures import MEANINGS, CallFailed
+from workers.llm.model import Allowance
+from workers.llm.records import Records
+from workers.llm.targets import Limits
+
+
+def record_key(account: str) -> str:
+    """The key of an account's record in the bucket `models`."""
+    return f"account.{sha256(account.encode()).hexdigest()[:32]}"
+
+
+class KnownAccounts:
+    """Accounts by name (`Target.account`)."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self._known: dict[str, Account] = {}
+        self._ends: list[Callable[[], Awaitable[None]]] = []
+
+    async def now(self, account: str) -> Account:
+        """What is known; the first question reads the record, later ones rely on what was heard since."""
+        found = self._known.get(account)
+        if found is None:
+            key = record_key(account)
+            self._ends.append(self._records.watch(key, lambda content: self._heard(account, content)))
+            found = Account.decode(await self._records.read(key))
+            self._known.setdefault(account, found)
+        return self._known[account]
+
+    def _heard(self, account: str, content: bytes) -> None:
+        self._known[account] = Account.decode(content)
+
+    async def reserve(self, account: str, limits: Limits, tokens: int, now: float) -> bool:
+        """Take a call's share of the limits, and the probe of a breaker that is half open; False if it was too late."""
+        if not _is_shared(limits) and accounts.is_plain(self._known[account]):
+            return True
+
+        def change(content: bytes | None) -> tuple[bytes | None, Account | None]:
+            found = Account.decode(content)
+            if accounts.ready_at(found, limits, tokens, now) > now:
+                self._known[account] = found
+                return None, None
+            taken = accounts.reserved(found, limits, tokens, now)
+            return taken.encode(), taken
+
+        taken = await self._records.change(record_key(account), change)
+        if taken is not None:
+            self._known[account] = taken
+        return taken is not None
+
+    async def answered(
+        self, account: str, limits: Limits, tokens: int, at: float, used: int, allowance: Allowance, now: float
+    ) -> None:
+        """A call came back: correct what was reserved at `at`, and close the breaker."""
+        if not _is_shared(limits) and accounts.is_plain(self._known[account]):
+            return
+        await self._change(
+            account,
+            lambda found: accounts.answered(
+                accounts.settled(found, limits, tokens, at, used, now), allowance, now
+            ),
+        )  # fmt: skip
+
+    async def failed(self, account: str, limits: Limits, tokens: int, at: float, error: CallFailed, now: float) -> None:
+        """A call gave no answer. What was reserved of the tokens stays taken where the provider may have used them."""
+        used = tokens if error.meaning.billed else 0
+
+        def after(found: Account) -> Account:
+            freed = accounts.settled(found, limits, tokens, at, used, now)
+            return accounts.failed(freed, error.kind, error.reason, error.retry_after_s, now)
+
+        if error.kind in MEANINGS and (not error.meaning.hopeless or _is_shared(limits)):
+            await self._change(account, after)
+
+    async def freed(self, account: str, limits: Limits, tokens: int, at: float, now: float) -> None:
+        """A call was not made after all."""
+        if _is_shared(limits):
+            await self._change(account, lambda found: accounts.settled(found, limits, tokens, at, 0, now))
+
+    async def _change(self, account: str, after: Callable[[Account], Account]) -> None:
+        def change(content: bytes | None) -> tuple[bytes | None, Account]:
+            changed = after(Account.decode(content))
+            return changed.encode(), changed
+
+        self._known[account] = await self._records.change(record_key(account), change)
+
+    async def close(self) -> None:
+        """Stop listening."""
+        for end in self._ends:
+            await end()
+        self._ends.clear()
+
+
+def _is_shared(limits: Limits) -> bool:
+    return limits.requests_per_minute is not None or limits.tokens_per_minute is not None
