@@ -104,6 +104,23 @@ async def test_a_redelivery_finds_its_capsule_and_reports_it_again(fleet, make_t
     assert fleet.log.stored == before
 
 
+async def test_equal_work_is_the_same_capsule_whatever_its_tests_took(fleet, make_task):
+    reports = [f'<testsuites><testsuite tests="1" time="{took}"/></testsuites>'.encode() for took in ("0.31", "12.9")]
+    capsules = []
+    for report in reports:
+        other = SimpleNamespace(log=Log(), artifacts=Artifacts(fleet.artifacts))
+        await other.artifacts.put(report)
+        capsules.append(((await packed_by(other, make_task(junit=report))).capsule, said_in(other).signature))
+    assert capsules[0] == capsules[1]
+
+
+async def test_a_report_that_is_none_is_not_packed(fleet, make_task):
+    await fleet.artifacts.put(b"12 passed")
+    with pytest.raises(Impossible, match=r"evidence/junit\.xml.*no XML"):
+        await packed_by(fleet, make_task(junit=b"12 passed"))
+    assert not fleet.log.stored
+
+
 async def test_a_zombie_with_another_key_finds_the_same_capsule_good(fleet, make_task):
     first = await packed_by(fleet, make_task())
     later = await packed_by(fleet, make_task(attempt=2), new_seed())

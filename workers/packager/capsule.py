@@ -1,7 +1,7 @@
 """The capsule's bytes: a gzipped tar whose bytes depend on nothing but its content.
 
 manifest.json            first; names every other entry with its digest
-evidence/junit.xml       what the sandbox saw, if it left a report
+evidence/junit.xml       the tests that the sandbox saw and how each ended, if it left a report
 project/<path>           the files of the project
 
 The project has a folder of its own so that it may hold a `manifest.json` too.

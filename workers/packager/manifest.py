@@ -44,7 +44,7 @@ class PackedFile(Value):
 class TestsSeen(Value):
     """What the sandbox saw. `junit` is the digest of `evidence/junit.xml` in the capsule.
 
-    The sandbox's times and its printed output stay in the run's log.
+    Times and printed output stay in the run's log, and in the report that its evidence names.
     """
 
     __test__ = False

@@ -1,6 +1,8 @@
 """Packager: puts a project whose tests passed into a signed capsule."""
 
 import asyncio
+import hashlib
+from collections.abc import Mapping
 
 from faststream import FastStream
 
@@ -11,6 +13,7 @@ from contracts.v1.projects import files_digest
 from contracts.v1.tasks import PackProject, ProjectPacked
 from workers.packager.capsule import CapsuleRefused, pack
 from workers.packager.manifest import manifest_of
+from workers.packager.report import lasting_report
 from workers.packager.signing import configured_signer
 from workers.runtime.bootstrap import role_app
 from workers.runtime.errors import Impossible
@@ -27,7 +30,7 @@ async def pack_project(task: PackProject, tools: Toolkit) -> ProjectPacked:
     files = await tools.load_bytes(task.files)
     junit = await tools.artifacts.get(task.evidence.junit) if task.evidence.junit else None
     try:
-        archive = await asyncio.to_thread(pack, files, manifest_of(task), junit)
+        archive = await asyncio.to_thread(_packed, task, files, junit)
     except CapsuleRefused as error:
         raise Impossible(str(error)) from error
     sha256, key = await tools.artifacts.put(archive), configured_signer(tools.settings)
@@ -44,6 +47,15 @@ async def pack_project(task: PackProject, tools: Toolkit) -> ProjectPacked:
     )
     await _say(capsule, tools)
     return tools.report(ProjectPacked, capsule=sha256, size=len(archive))
+
+
+def _packed(task: PackProject, files: Mapping[str, bytes], junit: bytes | None) -> bytes:
+    """The capsule, with a report that is the same for the same tests with the same ends."""
+    if junit is None:
+        return pack(files, manifest_of(task))
+    report = lasting_report(junit)
+    evidence = task.evidence.model_copy(update={"junit": hashlib.sha256(report).hexdigest()})
+    return pack(files, manifest_of(task.model_copy(update={"evidence": evidence})), report)
 
 
 async def _say(capsule: CapsulePacked, tools: Toolkit) -> None:
