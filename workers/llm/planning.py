@@ -181,7 +181,8 @@ def _wait(usable: Sequence[Candidate], wanted: Wanted, state: State, now: float)
     """Until the earliest moment at which one could serve: payable ones when they are ready, those that holds of other
     calls stand in the way of not before the next look, and those beyond the budget never."""
     payable = [candidate for candidate in usable if _payable(candidate, wanted, state)]
-    later = [candidate for candidate in usable if _payable_later(candidate, wanted, state) and candidate not in payable]
+    unpaid = [candidate for candidate in usable if not _payable(candidate, wanted, state)]
+    later = [candidate for candidate in unpaid if _payable_later(candidate, wanted, state)]
     served = min((_ready_at(candidate, state, now) for candidate in payable), default=math.inf)
     looked = min((max(now + LOOK_AGAIN_S, _ready_at(candidate, state, now)) for candidate in later), default=math.inf)
     reason = _listed([_hindrance(candidate, wanted, state, now) for candidate in usable])

@@ -85,7 +85,7 @@ class Purse:
             return cls(UNLIMITED if cap is None else cap)
         try:
             return _purse(json.loads(content), cap)
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
+        except (ValueError, TypeError, LookupError, AttributeError, ArithmeticError) as error:
             raise BadPurse(f"a budget's record can't be read ({error!r}); delete it to start it anew") from error
 
 
