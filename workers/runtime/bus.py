@@ -1,8 +1,9 @@
 """The bus as workers use it: the log of named facts, artifacts, and the connection under both."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,8 +21,11 @@ from workers.runtime.direct_get import READ_TIMEOUT_S, DirectGets
 from workers.runtime.errors import BusUnavailable
 from workers.runtime.ports import Artifacts, Log, Said, Stored
 from workers.runtime.publish import Publisher
+from workers.runtime.records import KeyValueRecords
 from workers.runtime.settings import Settings, without_password
-from workers.runtime.topology import LOG, live_subject, timers_subject
+from workers.runtime.topology import LOG, live_subject, records_subject, timers_subject
+from workers.runtime.trace_ids import header_in
+from workers.runtime.tracing import NO_TRACING, Tracing
 
 PAGE = 1_000
 FOLLOW_HEARTBEAT_S = 1.0
@@ -31,12 +35,21 @@ FOLLOW_HEARTBEAT_S = 1.0
 class JetStreamLog(Log):
     """The log in the stream `LOG`. Reads are direct gets: any replica may answer."""
 
-    def __init__(self, client: Client, publisher: Publisher, gets: DirectGets, prefix: str) -> None:
+    def __init__(
+        self, client: Client, publisher: Publisher, gets: DirectGets, prefix: str, tracing: Tracing = NO_TRACING
+    ) -> None:
         self._client, self._publisher, self._gets, self._prefix = client, publisher, gets, prefix
+        self._tracing = tracing
 
     async def say(self, message: Message) -> Said:
         """Publish a message under its name."""
-        return await self._publisher.publish(subject_of(message, self._prefix), encode(message))
+        subject, payload, tracing = subject_of(message, self._prefix), encode(message), self._tracing
+        if not tracing.on:
+            return await self._publisher.publish(subject, payload)
+        at = time.time()
+        said = await self._publisher.publish(subject, payload, tracing.headers(message.tenant, message.run))
+        tracing.said(message, said.news, at)
+        return said
 
     async def find(self, subject: str) -> Stored | None:
         """The fact of that name, or None."""
@@ -82,7 +95,7 @@ class JetStreamLog(Log):
         try:
             async for msg in subscription.messages:
                 at = msg.metadata.timestamp
-                yield Stored(msg.metadata.sequence.stream, at, msg.subject, msg.data)
+                yield Stored(msg.metadata.sequence.stream, at, msg.subject, msg.data, header_in(msg.headers))
         finally:
             with suppress(ConnectionClosedError):
                 await subscription.unsubscribe()
@@ -102,6 +115,16 @@ class Bus:
     log: JetStreamLog
     artifacts: Artifacts
     settings: Settings
+    tracing: Tracing = NO_TRACING
+    _records: dict[str, KeyValueRecords] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def records(self, bucket: str) -> KeyValueRecords:
+        """The shared records of a bucket; the same ones each time, for two would be rivals."""
+        if bucket not in self._records:
+            heard_on = records_subject(self.settings, bucket)
+            patience_s = self.settings.publish_timeout_s
+            self._records[bucket] = KeyValueRecords(self.nc, self.publisher, bucket, heard_on, patience_s)
+        return self._records[bucket]
 
     async def tell_over(self, tenant: str, run: str) -> None:
         """Tell the workers on core NATS that a run ended with tasks left; one that misses it works in vain."""
@@ -116,6 +139,8 @@ class Bus:
         }
         if unless_set:
             headers["Nats-Expected-Last-Subject-Sequence"] = "0"
+        if self.tracing.on:
+            headers |= self.tracing.headers(tenant, run) or {}
         return await self.publisher.publish(timers_subject(self.settings, "set", *tokens), b"{}", headers)
 
 
@@ -141,15 +166,15 @@ def servers(settings: Settings) -> list[str]:
     return [url.strip() for url in settings.nats_url.split(",") if url.strip()]
 
 
-async def bus_on(client: Client, settings: Settings) -> Bus:
+async def bus_on(client: Client, settings: Settings, tracing: Tracing = NO_TRACING) -> Bus:
     """A bus on a connection that stands."""
     publisher = Publisher(client, settings.publish_timeout_s)
     await publisher.start()
     js = client.jetstream(timeout=READ_TIMEOUT_S)
     gets = DirectGets(client, LOG)
     await gets.start()
-    log = JetStreamLog(client, publisher, gets, settings.prefix)
-    return Bus(client, js, publisher, log, ObjectStoreArtifacts(js), settings)
+    log = JetStreamLog(client, publisher, gets, settings.prefix, tracing)
+    return Bus(client, js, publisher, log, ObjectStoreArtifacts(js), settings, tracing)
 
 
 @asynccontextmanager

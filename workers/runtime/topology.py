@@ -15,7 +15,7 @@ from contracts.subjects import noun_filter
 from workers.runtime.settings import Settings
 
 LOG, TIMERS, DEAD, ADVISORIES = "LOG", "TIMERS", "DEAD", "ADVISORIES"
-AGENTS, BUDGETS, ARTIFACTS = "agents", "budgets", "artifacts"
+AGENTS, BUDGETS, MODELS, ARTIFACTS = "agents", "budgets", "models", "artifacts"
 ORCHESTRATOR, TIMEKEEPER, DEAD_LETTERS = "orchestrator", "timekeeper", "dead_letters"
 
 DAY_S = 86_400.0
@@ -34,6 +34,11 @@ def dead_subject(settings: Settings, *tokens: str) -> str:
 def live_subject(settings: Settings, *tokens: str) -> str:
     """A subject of live output, which is not stored."""
     return ".".join((f"{settings.prefix}-live", *tokens))
+
+
+def records_subject(settings: Settings, bucket: str) -> str:
+    """Below it the broker repeats each record of a bucket once it is stored: `flotilla-records.<bucket>.<key>`."""
+    return f"{settings.prefix}-records.{bucket}"
 
 
 def streams(settings: Settings) -> tuple[api.StreamConfig, ...]:
@@ -134,7 +139,8 @@ async def provision(js: JetStreamContext, settings: Settings, roles: Iterable[st
     """
     said = [await _stream(js, config) for config in streams(settings)]
     said.append(await _key_value(js, settings, AGENTS, ttl=60.0))
-    said.append(await _key_value(js, settings, BUDGETS, ttl=None))
+    said.append(await _records(js, settings, BUDGETS, max_age=settings.log_max_age_days * DAY_S))
+    said.append(await _records(js, settings, MODELS, max_age=DAY_S))
     said.append(await _object_store(js, settings))
     said += [await _consumer(js, stream, config) for stream, config in consumers(settings, roles)]
     return tuple(said)
@@ -160,6 +166,17 @@ async def _key_value(js: JetStreamContext, settings: Settings, bucket: str, ttl:
         return f"bucket {bucket}: made"
     await _replicate(js, f"KV_{bucket}", settings)
     return f"bucket {bucket}: as wanted"
+
+
+async def _records(js: JetStreamContext, settings: Settings, bucket: str, max_age: float) -> str:
+    """A bucket of shared records. Only what is stored is repeated; the bucket's own subject has refused writes too."""
+    said = await _key_value(js, settings, bucket, ttl=max_age)
+    repeated = api.RePublish(src=f"$KV.{bucket}.>", dest=f"{records_subject(settings, bucket)}.>")
+    found = (await js.stream_info(f"KV_{bucket}")).config
+    wanted = found.evolve(max_age=max_age, max_msgs_per_subject=1, allow_direct=True, republish=repeated)
+    if wanted != found:
+        await js.update_stream(wanted)
+    return said
 
 
 async def _object_store(js: JetStreamContext, settings: Settings) -> str:
