@@ -29,6 +29,7 @@ from workers.runtime.pull import Puller
 from workers.runtime.service import Environment, Service
 from workers.runtime.settings import Settings, without_password
 from workers.runtime.telemetry import Metrics, faststream_metrics
+from workers.runtime.tracing import NO_TRACING, Tracing, tracing_of
 
 PULL_CHECK_S = 0.5
 MOST_TOGETHER = 64
@@ -85,6 +86,7 @@ class WorkerApp:
         self._bus: Bus | None = None
         self._watching: list[asyncio.Task[None]] = []
         self._health: HealthServer | None = None
+        self._tracing: Tracing = NO_TRACING
 
     async def _subscribe(self) -> None:
         """FastStream asks for its subscription here: what has arrived by the time it looks goes through it together."""
@@ -116,10 +118,11 @@ class WorkerApp:
         await self.puller.top_up()
 
     async def _start(self) -> None:
+        self._tracing = tracing_of(self.settings, self.service.name)
         client = await self.broker.connect()
         # FastStream's own callback raises on a refusal, and nats-py would never try to reconnect again.
         client._error_cb = self._told_of
-        self._bus = bus = await bus_on(client, self.settings)
+        self._bus = bus = await bus_on(client, self.settings, self._tracing)
         await self._require_consumer(bus)
         if self.service.watches_runs:
             for over in (
@@ -240,6 +243,7 @@ class WorkerApp:
         if self._bus is not None:
             with contextlib.suppress(NatsError, TimeoutError):
                 await self._bus.nc.flush(2)
+        await self._tracing.stop()
 
     async def _withdraw(self) -> None:
         """End the open wishes, and still take what was sent by then: it would have to wait for its lease to run out."""

@@ -16,6 +16,7 @@ from nats.errors import Error as NatsError
 
 from workers.runtime.errors import BusUnavailable
 from workers.runtime.ports import Stored
+from workers.runtime.trace_ids import header_in
 
 READ_TIMEOUT_S = 5.0
 Page = tuple[list[Stored], bool]
@@ -89,4 +90,4 @@ def _give_up(answered: asyncio.Future[Page]) -> None:
 
 def _stored(msg: Msg, headers: dict[str, str]) -> Stored:
     at = datetime.fromisoformat(headers["Nats-Time-Stamp"]).astimezone(UTC)
-    return Stored(int(headers["Nats-Sequence"]), at, headers["Nats-Subject"], msg.data)
+    return Stored(int(headers["Nats-Sequence"]), at, headers["Nats-Subject"], msg.data, header_in(headers))

@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from workers.runtime.errors import Verdict
+from workers.runtime.trace_ids import header_in
 
 HEARTBEATS_A_LEASE = 3
 LOOK_AGAIN_S = 1.0
@@ -27,7 +28,7 @@ class Delivery:
     """One hand-over of a message. `number` counts hand-overs of the same message from 1.
 
     `sequence` is the message's place in its stream, `turn` the hand-over's in its consumer, over all workers.
-    `stored_at` is in seconds since the epoch.
+    `stored_at` is in seconds since the epoch, `traceparent` the message's header of that name (W3C), if it has one.
     """
 
     subject: str
@@ -36,6 +37,7 @@ class Delivery:
     sequence: int
     turn: int
     stored_at: float
+    traceparent: str = ""
 
 
 Handle = Callable[[Delivery], Awaitable[Verdict]]
@@ -151,7 +153,7 @@ def _words(verdict: Verdict) -> bytes:
 def _delivery(msg: Msg) -> Delivery:
     """Read off the ack subject: $JS.ACK.[domain.account.]stream.consumer.number.sequence.turn.time.pending (ADR-15)."""
     number, sequence, turn, nanoseconds = _numbers(msg.reply)
-    return Delivery(msg.subject, msg.data, number, sequence, turn, nanoseconds / 1e9)
+    return Delivery(msg.subject, msg.data, number, sequence, turn, nanoseconds / 1e9, header_in(msg.headers))
 
 
 def _numbers(reply: str) -> tuple[int, int, int, int]:

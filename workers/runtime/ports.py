@@ -15,12 +15,13 @@ class Said(NamedTuple):
 
 
 class Stored(NamedTuple):
-    """A message as the log holds it: `sequence` in the stream, time of storage, subject, bytes."""
+    """A message as the log holds it: `sequence` in the stream, time of storage, subject, bytes, W3C trace header."""
 
     sequence: int
     at: datetime
     subject: str
     data: bytes
+    traceparent: str = ""
 
 
 class Log(Protocol):
