@@ -26,6 +26,7 @@ class Preset:
     free: bool = False
     tokens_field: Literal["max_completion_tokens", "max_tokens"] = "max_tokens"
     counts_streams: bool = True
+    seed_field: Literal["seed", "random_seed"] = "seed"
     capabilities: Capabilities = field(default_factory=Capabilities)
 
 

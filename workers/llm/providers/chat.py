@@ -1,0 +1,133 @@
+"""Chat Completions, as OpenAI, Azure, Groq and every compatible endpoint speak it.
+
+data: {"choices": [{"delta": {"content": "Hel"}, "finish_reason": null}]}          Text
+data: {"choices": [{"delta": {}, "finish_reason": "stop"}]}                        the answer is complete
+data: {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}       what it took
+data: [DONE]                                                                       End
+"""
+
+from typing import Any
+
+from workers.llm.failures import CallFailed
+from workers.llm.model import End, ModelRequest, Stop, Usage
+from workers.llm.presets import Preset
+from workers.llm.providers.schema import form, instruction
+from workers.llm.providers.sdk import Options, output_limit, reported
+from workers.llm.providers.streaming import Json
+from workers.llm.targets import Capabilities
+
+SAMPLING = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "reasoning_effort", "service_tier")
+"""Options that every Chat Completions endpoint may know; they go into the request as they are."""
+
+_LENGTH = {"length", "max_tokens", "model_length", "MAX_TOKENS"}
+_BROKEN = {"error", "insufficient_system_resource", "abort"}
+
+
+class ChatListener:
+    """What a stream of chunks has said so far."""
+
+    def __init__(self) -> None:
+        self.finish = ""
+        self._refusal = ""
+        self._usage: Usage | None = None
+
+    def hear(self, chunk: Json) -> str:
+        """Take a chunk and return its text, "" for none; raises `CallFailed` for an error in it."""
+        self._usage = usage_of(chunk) or self._usage
+        choices = chunk.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        for part in (chunk, choice):
+            if isinstance(part, dict) and part.get("error"):
+                raise reported(part)
+        if not isinstance(choice, dict):
+            return ""
+        finish = str(choice.get("finish_reason") or "")
+        if finish in _BROKEN:
+            raise CallFailed("server_error", f"the provider broke off the answer: {finish}")
+        self.finish = finish or self.finish
+        delta = choice.get("delta") or choice.get("message")
+        delta = delta if isinstance(delta, dict) else {}
+        self._refusal += _text(delta.get("refusal"))
+        return _text(delta.get("content"))
+
+    def end(self) -> End:
+        """The end of an answer that has a `finish`."""
+        return End(_stop(self.finish, self._refusal), self.finish, self._usage, self._refusal)
+
+
+def send(client: Any, body: Json, own: Json) -> Any:
+    """Send a request; what comes is the raw response, its headers and not yet its body."""
+    more = {"extra_body": own} if own else {}
+    return client.chat.completions.with_raw_response.create(**body, **more)
+
+
+def chat_body(
+    request: ModelRequest, model: str, preset: Preset, able: Capabilities, options: Options
+) -> tuple[Json, Json]:
+    """The request's fields, those of OpenAI's API and the provider's own."""
+    body: Json = {"model": model, "messages": messages_of(request, able), "stream": True}
+    if preset.counts_streams:
+        body["stream_options"] = {"include_usage": True}
+    body[preset.tokens_field] = output_limit(request.max_output_tokens, able)
+    body |= options
+    own: Json = {}
+    if able.seed:
+        (body if preset.seed_field == "seed" else own)[preset.seed_field] = request.seed
+    if (wanted := response_format(request, able)) is not None:
+        body["response_format"] = wanted
+    return body, own
+
+
+def messages_of(request: ModelRequest, able: Capabilities) -> list[Json]:
+    """The messages; a model that takes no schema is told it in the system message."""
+    messages = [{"role": message.role, "content": message.text} for message in request.messages]
+    if request.reply_schema is None or able.json_schema in ("strict", "native"):
+        return messages
+    wanted = instruction(request.reply_schema)
+    system = next((message for message in messages if message["role"] == "system"), None)
+    if system is None:
+        return [{"role": "system", "content": wanted}, *messages]
+    system["content"] += f"\n\n{wanted}"
+    return messages
+
+
+def response_format(request: ModelRequest, able: Capabilities) -> Json | None:
+    """How Chat Completions asks for the form of an answer; None asks for nothing."""
+    if request.reply_schema is None or able.json_schema in (None, "none"):
+        return None
+    if able.json_schema == "object":
+        return {"type": "json_object"}
+    sent = form(request.reply_schema, able.json_schema == "strict")
+    wanted: Json = {"name": sent.name, "schema": sent.schema}
+    if able.json_schema == "strict":
+        wanted["strict"] = sent.strict
+    return {"type": "json_schema", "json_schema": wanted}
+
+
+def usage_of(chunk: Json) -> Usage | None:
+    """Tokens, where a chunk counts them: in `usage`, or in Groq's `x_groq`. DeepSeek counts its cache apart."""
+    usage = chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage")
+    if not isinstance(usage, dict) or not isinstance(usage.get("prompt_tokens"), int):
+        return None
+    cached = _details(usage, "prompt_tokens_details", "cached_tokens") or usage.get("prompt_cache_hit_tokens")
+    reasoning = _details(usage, "completion_tokens_details", "reasoning_tokens")
+    return Usage(usage["prompt_tokens"], usage.get("completion_tokens") or 0, cached or 0, reasoning or 0)
+
+
+def _details(usage: Json, where: str, name: str) -> int | None:
+    details = usage.get(where)
+    value = details.get(name) if isinstance(details, dict) else None
+    return value if isinstance(value, int) else None
+
+
+def _text(value: object) -> str:
+    """Text, also of the content parts that Mistral's reasoning models send."""
+    if isinstance(value, list):
+        return "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
+    return value if isinstance(value, str) else ""
+
+
+def _stop(finish: str, refusal: str) -> Stop:
+    if refusal or finish.lower().startswith(("content_filter", "safety", "refusal")):
+        return "refusal"
+    return "length" if finish in _LENGTH else "end"

@@ -1,0 +1,48 @@
+"""Groq, through its own SDK, which stands on httpx.
+
+Options of a target: `temperature`, `top_p`, `frequency_penalty`, `presence_penalty`, `reasoning_effort`,
+`reasoning_format` and `service_tier`, which go into the request. The address, if one is given, is that before
+`/openai/v1`. Tokens are counted in the last chunk, in `usage` or in `x_groq`.
+"""
+
+from typing import Any
+
+from workers.llm.model import ModelRequest, Provider
+from workers.llm.presets import Preset
+from workers.llm.providers.chat import SAMPLING, ChatListener, chat_body, send
+from workers.llm.providers.sdk import CONNECT_S, can, options_of
+from workers.llm.providers.streaming import Api, Streaming
+from workers.llm.targets import Target
+
+
+def make(target: Target, preset: Preset, key: str) -> Provider:
+    """The target's provider; raises `ValueError` for an option that is not known."""
+    options = options_of(target, (*SAMPLING, "reasoning_format"))
+    base_url = target.base_url or preset.base_url
+    able = can(target, preset)
+
+    def ask(connected: Any, request: ModelRequest) -> Any:
+        body, own = chat_body(request, target.model or target.name, preset, able, options)
+        counted = body.pop("stream_options", None)  # Groq's API knows it, its SDK does not
+        return send(connected, body, {**own, "stream_options": counted} if counted else own)
+
+    return Streaming(Api(lambda: client(base_url, key), ask, events, ChatListener), key)
+
+
+def client(base_url: str, key: str) -> Any:
+    """Groq's client."""
+    import groq  # noqa: PLC0415
+
+    return groq.AsyncGroq(
+        api_key=key,
+        base_url=base_url,
+        max_retries=0,
+        timeout=groq.Timeout(None, connect=CONNECT_S),
+    )
+
+
+def events() -> Any:
+    """The type of a stream of plain dicts."""
+    import groq  # noqa: PLC0415
+
+    return groq.AsyncStream[object]
