@@ -65,6 +65,9 @@ class Nobody:
         """Nothing."""
 
 
+NOBODY, PATIENCE = Nobody(), Patience()
+
+
 @dataclass(frozen=True)
 class _Asking:
     """One call as it is carried out: what is wanted, what was tried, and how long it has waited here."""
@@ -92,10 +95,10 @@ class Gateway:
         offers: Offers,
         accounts: KnownAccounts,
         ledger: Ledger,
-        patience: Patience = Patience(),
+        patience: Patience = PATIENCE,
         *,
         clean: Callable[[str], str] = str,
-        observer: Observer = Nobody(),
+        observer: Observer = NOBODY,
         now: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -178,9 +181,8 @@ class Gateway:
         return self._ask(call, offer, request, taken, now) if granted else None
 
     def _ask(self, call: Call, offer: Offer, request: ModelRequest, taken: Taken, at: float) -> Ask:
-        return Ask(
-            offer, request, taken, at, call.deadline, self._accounts, self._ledger, self._patience, self._clean, self._now
-        )  # fmt: skip
+        known = self._accounts, self._ledger
+        return Ask(offer, request, taken, at, call.deadline, *known, self._patience, self._clean, self._now)
 
     async def _second(self, asking: _Asking, first: Offer) -> Ask | None:
         """The same call to another target that could serve right now, reserved; None when there is none."""

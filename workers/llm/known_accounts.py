@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from workers.llm import accounts
 from workers.llm.accounts import Account
-from workers.llm.failures import MEANINGS, CallFailed
+from workers.llm.failures import CallFailed
 from workers.llm.model import Allowance
 from workers.llm.records import Records
 from workers.llm.targets import Limits
@@ -62,31 +62,31 @@ class KnownAccounts:
     async def answered(
         self, account: str, limits: Limits, tokens: int, at: float, used: int, allowance: Allowance, now: float
     ) -> None:
-        """A call came back: correct what was reserved at `at`, and close the breaker."""
-        if not _is_shared(limits) and accounts.is_plain(self._known[account]):
-            return
-        await self._change(
-            account,
-            lambda found: accounts.answered(
-                accounts.settled(found, limits, tokens, at, used, now), allowance, now
-            ),
-        )  # fmt: skip
+        """A call came back: correct what was reserved at `at`, close the breaker, believe what is said to be left."""
+
+        def after(found: Account) -> Account:
+            settled = accounts.settled(found, limits, tokens, at, used, now)
+            return accounts.answered(settled, allowance, now, limits)
+
+        before = self._known[account]
+        if _is_shared(limits) or not accounts.is_plain(before) or not accounts.is_plain(after(before)):
+            await self._change(account, after)
 
     async def failed(self, account: str, limits: Limits, tokens: int, at: float, error: CallFailed, now: float) -> None:
         """A call gave no answer. What was reserved of the tokens stays taken where the provider may have used them."""
         used = tokens if error.meaning.billed else 0
 
         def after(found: Account) -> Account:
-            freed = accounts.settled(found, limits, tokens, at, used, now)
-            return accounts.failed(freed, error.kind, error.reason, error.retry_after_s, now)
+            settled = accounts.settled(found, limits, tokens, at, used, now)
+            return accounts.failed(settled, error.kind, error.reason, error.retry_after_s, now, at)
 
-        if error.kind in MEANINGS and (not error.meaning.hopeless or _is_shared(limits)):
+        if not error.meaning.hopeless or _is_shared(limits) or not accounts.is_plain(self._known[account]):
             await self._change(account, after)
 
     async def freed(self, account: str, limits: Limits, tokens: int, at: float, now: float) -> None:
-        """A call was not made after all."""
-        if _is_shared(limits):
-            await self._change(account, lambda found: accounts.settled(found, limits, tokens, at, 0, now))
+        """A call was not sent after all."""
+        if _is_shared(limits) or not accounts.is_plain(self._known[account]):
+            await self._change(account, lambda found: accounts.unreserved(found, limits, tokens, at, now))
 
     async def _change(self, account: str, after: Callable[[Account], Account]) -> None:
         def change(content: bytes | None) -> tuple[bytes | None, Account]:

@@ -17,7 +17,7 @@ import structlog
 from contracts.v1.budgets import Budget
 from workers.llm import purse
 from workers.llm.calls import Call
-from workers.llm.purse import Amount, Cap, Purse
+from workers.llm.purse import UNLIMITED, Amount, Cap, Purse
 from workers.llm.records import Records, RecordsUnavailable
 
 NANOS = 10**9
@@ -47,7 +47,7 @@ async def no_entry(name: str) -> Amount | None:
 def cap_of(budget: Budget | None) -> Cap:
     """A budget as the ledger counts."""
     if budget is None:
-        return Cap(None, None)
+        return UNLIMITED
     return Cap(None if budget.usd is None else int(budget.usd * NANOS), budget.tokens)
 
 
@@ -74,7 +74,7 @@ class Ledger:
     """The budgets of runs, and of the tenants' days. Budgets without a limit are not kept."""
 
     def __init__(
-        self, records: Records, day: Cap = Cap(None, None), raises: Raises = no_raises, lost: Lost = no_entry
+        self, records: Records, day: Cap = UNLIMITED, raises: Raises = no_raises, lost: Lost = no_entry
     ) -> None:
         self._records, self._day, self._raises, self._lost = records, day, raises, lost
         self._known: dict[str, Purse] = {}
@@ -82,7 +82,7 @@ class Ledger:
     def keys(self, call: Call, now: float) -> tuple[tuple[str, Cap], ...]:
         """The records that a call is paid from, with their caps: the run's, then the day's."""
         found = ((run_key(call.tenant, call.run), cap_of(call.budget)), (day_key(call.tenant, now), self._day))
-        return tuple((key, cap) for key, cap in found if cap != Cap(None, None))
+        return tuple((key, cap) for key, cap in found if cap != UNLIMITED)
 
     async def purses(self, call: Call, now: float) -> tuple[Purse, ...]:
         """What is in them, as far as this process knows; a reservation finds out what is true."""

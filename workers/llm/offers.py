@@ -1,4 +1,4 @@
-"""Offers: a target with what it takes to ask it: its provider, its price, and the most that a request can cost there."""
+"""Offers: a target with what it takes to ask it: its provider, its price, the most that a request can cost there."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -64,18 +64,21 @@ class Offers:
         return Wanted(tuple(tiers), call.deadline, call.without, size.likely)
 
     def _candidates(self, names: tuple[str, ...], request: ModelRequest, size: Size) -> list[Candidate]:
-        targets = [self._catalogue.target(name) for name in names]
-        return [
-            Candidate(target, self._tokens(target, request, size), self._worst(target, request, size))
-            for target in targets
-        ]  # fmt: skip
+        return [self._candidate(self._catalogue.target(name), request, size) for name in names]
+
+    def _candidate(self, target: Target, request: ModelRequest, size: Size) -> Candidate:
+        most = self._most(target, request)
+        return Candidate(
+            target,
+            size.likely + most,
+            self._worst(target, request, size),
+            self._catalogue.capabilities_of(target).context_tokens,
+            size.bound + most,
+        )
 
     def _most(self, target: Target, request: ModelRequest) -> int:
         most = self._catalogue.capabilities_of(target).max_output_tokens
         return min(request.max_output_tokens, most) if most else request.max_output_tokens
-
-    def _tokens(self, target: Target, request: ModelRequest, size: Size) -> int:
-        return size.likely + self._most(target, request)
 
     def _worst(self, target: Target, request: ModelRequest, size: Size) -> Amount | None:
         tariff = price_of(target, self._catalogue.preset_of(target))
@@ -92,9 +95,8 @@ class Offers:
             except (KeyMissing, ValueError) as error:
                 return Unusable(target.name, f"it can't be used: {error}")
             self._providers[target.name] = provider
-        tokens, worst = self._tokens(target, request, size), self._worst(target, request, size)
-        most = self._most(target, request)
-        return Offer(target, provider, price_of(target, preset), size.bound, tokens, most, worst)
+        most, worst = self._most(target, request), self._worst(target, request, size)
+        return Offer(target, provider, price_of(target, preset), size.bound, size.likely + most, most, worst)
 
     async def close(self) -> None:
         """Let go of connections."""
