@@ -9,11 +9,12 @@ import pytest
 
 from contracts.message import Message
 from contracts.subjects import subject_of
+from contracts.v1.budgets import Budget
 from contracts.v1.projects import Design, Evidence, FileRef, Module, Requirements
 from contracts.v1.tasks import Outcome, Task
-from workers.llm.model import Completion, ModelRequest
+from workers.llm.calls import Call
+from workers.llm.model import Completion, Heard, ModelRequest
 from workers.prompting.templates import Prompts
-from workers.runtime.models import Models
 from workers.runtime.ports import Said
 from workers.runtime.role import Role
 from workers.runtime.settings import Settings
@@ -23,17 +24,22 @@ from workers.runtime.toolkit import Toolkit
 class Stage:
     """What a role meets: `replies` are what the model says in turn; `asked` is what it was asked."""
 
-    target = "scripted"
-
     def __init__(self) -> None:
         self.replies: list[Any] = []
         self.asked: list[ModelRequest] = []
         self.said: list[str] = []
         self.kept: dict[str, bytes] = {}
 
-    async def complete(self, request: ModelRequest) -> Completion:
+    async def complete(self, call: Call, request: ModelRequest, heard: Heard | None = None) -> Completion:
         self.asked.append(request)
-        return Completion(text=json.dumps(self.replies.pop(0)), input_tokens=1, output_tokens=1)
+        text = json.dumps(self.replies.pop(0))
+        return Completion(text=text, input_tokens=1, output_tokens=1, target="scripted")
+
+    async def paid(self, name: str, cost_usd: float | None, tokens: int, budget: Budget | None) -> None:
+        """Nothing is left open here."""
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
 
     async def say(self, message: Message) -> Said:
         self.said.append(subject_of(message))
@@ -71,8 +77,7 @@ def perform(stage: Stage) -> Callable[..., Awaitable[Outcome]]:
 
     async def run(role: Role, task: Task, *replies: Any) -> Outcome:
         stage.replies = list(replies)
-        models = Models("scripted", {"scripted": lambda target: stage})
-        tools = Toolkit(task, stage, stage, Prompts.load(), models, settings=Settings())
+        tools = Toolkit(task, stage, stage, Prompts.load(), stage, settings=Settings())
         return await role.job_for(task).handle(task, tools)
 
     return run

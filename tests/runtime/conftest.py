@@ -1,6 +1,8 @@
 """Fakes that keep everything in memory: a log that accepts each name once, artifacts, a model with a script."""
 
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -12,9 +14,9 @@ from contracts.codec import encode
 from contracts.message import Message
 from contracts.subjects import subject_of
 from contracts.v1.tasks import PerformTask
-from workers.llm.model import Completion, ModelRequest
+from workers.llm.calls import Call, CannotServe
+from workers.llm.model import Completion, Heard, ModelRequest
 from workers.prompting.templates import Prompts
-from workers.runtime.models import Models
 from workers.runtime.ports import ArtifactMissing, Said, Stored
 from workers.runtime.settings import Settings
 from workers.runtime.toolkit import Toolkit
@@ -84,6 +86,33 @@ class ScriptedModel:
         return step if isinstance(step, Completion) else Completion(text=step, input_tokens=10, output_tokens=5)
 
 
+class ScriptedGateway:
+    """Asks the first of its models that a call is not to go without. `calls` were asked for, `settled` paid before."""
+
+    def __init__(self, *models: ScriptedModel) -> None:
+        self._models = models
+        self.calls: list[Call] = []
+        self.settled: list[tuple[Any, ...]] = []
+
+    async def complete(self, call: Call, request: ModelRequest, heard: Heard | None = None) -> Completion:
+        self.calls.append(call)
+        if call.asked.startswith("nobody"):
+            raise CannotServe(f"there is no target {call.asked!r}")
+        model = next((model for model in self._models if model.target not in call.without), None)
+        if model is None:
+            raise CannotServe("all of them are left out")
+        completion = await model.complete(request)
+        if heard is not None:
+            heard(completion.text)
+        return replace(completion, target=completion.target or model.target)
+
+    async def paid(self, *settled: Any) -> None:
+        self.settled.append(settled)
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+
 PROMPT = """---
 name: {name}
 role: poet
@@ -122,18 +151,30 @@ def scripted() -> Callable[..., ScriptedModel]:
 
 
 @pytest.fixture
+def serving() -> Callable[..., ScriptedGateway]:
+    """Makes a gateway of models with scripts, asked in that order."""
+    return ScriptedGateway
+
+
+@pytest.fixture
 def toolkit(tmp_path: Path, log: MemoryLog, artifacts: MemoryArtifacts, task: PerformTask) -> Callable[..., Toolkit]:
-    """Makes the toolkit of one delivery of `task` that asks the given model."""
+    """Makes the toolkit of one delivery of `task` that asks the given model or gateway."""
     (tmp_path / "poet").mkdir()
     for name in ("poem", "ballad"):
         (tmp_path / "poet" / f"{name}.md").write_text(PROMPT.format(name=name))
     prompts = Prompts.load(tmp_path)
 
     def make(
-        model: ScriptedModel, *, redelivered: bool = False, asked: PerformTask = task, **configured: Any
+        asking: ScriptedModel | ScriptedGateway,
+        *,
+        redelivered: bool = False,
+        asked: PerformTask = task,
+        deadline: float = math.inf,
+        heard: Heard | None = None,
+        **configured: Any,
     ) -> Toolkit:
-        models = Models("scripted", {"scripted": lambda target: model})
-        settings = Settings(**configured)
-        return Toolkit(asked, log, artifacts, prompts, models, settings=settings, redelivered=redelivered)
+        caller = asking if isinstance(asking, ScriptedGateway) else ScriptedGateway(asking)
+        delivery: dict[str, Any] = {"redelivered": redelivered, "deadline": deadline, "heard": heard}
+        return Toolkit(asked, log, artifacts, prompts, caller, settings=Settings(**configured), **delivery)
 
     return make

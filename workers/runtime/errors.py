@@ -4,6 +4,7 @@ Parked                             no model can serve now, or no budget pays: gi
 ModelUnavailable, BusUnavailable   transient: give the message back, with a delay that grows
 TaskEnded                          the attempt is over: record the failure, then ack
   MalformedReply                     the model's answer did not fit, twice      another attempt may help
+    RepeatedReply                      …and was that of the attempt before        no other attempt
   RefusedByModel                     the model would not answer                 no other attempt
   Impossible                         the task can't be done as it is put        no other attempt
 NewerVersion                       leave it for a newer worker
@@ -41,6 +42,12 @@ class MalformedReply(TaskEnded):
     """The model's answer did not fit the schema, not even after the repair turn."""
 
     error, retry = "malformed_reply", True
+
+
+class RepeatedReply(MalformedReply):
+    """The answer that did not fit is, word for word, the one that the attempt before ended with."""
+
+    retry = False
 
 
 class RefusedByModel(TaskEnded):
