@@ -12,11 +12,11 @@ from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 
-from workers.llm.models_file import NEEDS_ADDRESS, BadModels, Read, check_builtin, meant, read_models
+from workers.llm.models_file import NEEDS_ADDRESS, BadModels, Read, builtin_options, check_builtin, meant, read_models
 from workers.llm.presets import PRESETS, Preset
 from workers.llm.targets import Capabilities, NoSuchTarget, Route, Target
 
-__all__ = ["BadModels", "Catalogue", "KeyMissing", "usable_presets"]
+__all__ = ["BadModels", "Catalogue", "KeyMissing", "builtin_text", "usable_presets"]
 
 AD_HOC_KEPT = 256
 _NAME = re.compile(r"[A-Za-z0-9_.:/@=,-]{1,200}")
@@ -110,6 +110,11 @@ def holds(route: Route, role: str, task_kind: str) -> bool:
 def usable_presets(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Presets whose key variable is set: `<preset>:<model>` works with them as it is."""
     return tuple(name for name, preset in PRESETS.items() if preset.key_env and environment.get(preset.key_env))
+
+
+def builtin_text(target: Target) -> str:
+    """What a target of the built-in model asks of it: `builtin:error=0.2`. Its name says it, or its options."""
+    return target.name if target.name.partition(":")[0] == "builtin" else builtin_options(target.options)
 
 
 @lru_cache(maxsize=512)

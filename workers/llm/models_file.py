@@ -155,7 +155,8 @@ def _fault(model: type[BaseModel], path: str, place: tuple[int | str, ...], kind
     if kind == "too_short":
         return f"{where}: names nothing; name at least one target"
     if kind == "string_pattern_mismatch":
-        return f"{where.removesuffix('.name') if model is Target else where}: use 1 to 200 characters of A-Z a-z 0-9 _ . : / @ = , -"
+        named = where.removesuffix(".name") if model is Target else where
+        return f"{named}: use 1 to 200 characters of A-Z a-z 0-9 _ . : / @ = , -"
     return f"{where}: {said[:1].lower()}{said[1:]}"
 
 
@@ -219,12 +220,12 @@ def _rates(path: str, body: Mapping[Any, Any]) -> Iterator[str]:
             yield f"{path}.price.{field}: must be a number of dollars per million tokens"
     if body.get("provider") == "builtin" and isinstance(options, dict):
         try:
-            check_builtin(builtin_text(options))
+            check_builtin(builtin_options(options))
         except ValueError as error:
             yield f"{path}.options: {str(error).rstrip('.')}"
 
 
-def builtin_text(options: Mapping[str, Any]) -> str:
+def builtin_options(options: Mapping[str, Any]) -> str:
     """Options of the built-in model as its target text: `builtin:error=0.2,seed=1`."""
     return ":".join(filter(None, ("builtin", ",".join(f"{key}={value}" for key, value in options.items()))))
 
