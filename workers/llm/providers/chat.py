@@ -6,15 +6,17 @@ data: {"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": 2}}    
 data: [DONE]                                                                       End
 """
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from workers.llm.failures import CallFailed
 from workers.llm.model import End, ModelRequest, Stop, Usage
 from workers.llm.presets import Preset
 from workers.llm.providers.schema import form, instruction
-from workers.llm.providers.sdk import Options, output_limit, reported
+from workers.llm.providers.sdk import Options, options_of, output_limit, reported
 from workers.llm.providers.streaming import Json
-from workers.llm.targets import Capabilities
+from workers.llm.targets import Capabilities, Target
 
 SAMPLING = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "reasoning_effort", "service_tier")
 """Options that every Chat Completions endpoint may know; they go into the request as they are."""
@@ -61,11 +63,21 @@ def send(client: Any, body: Json, own: Json) -> Any:
     return client.chat.completions.with_raw_response.create(**body, **more)
 
 
+def spoken(target: Target, preset: Preset, known: Iterable[str]) -> tuple[Preset, Options]:
+    """The preset with the target's own `tokens_field`, and the target's other options; raises `ValueError`."""
+    options = options_of(target, (*SAMPLING, "tokens_field", *known))
+    match options.pop("tokens_field", preset.tokens_field):
+        case "max_completion_tokens" | "max_tokens" as name:
+            return replace(preset, tokens_field=name), options
+        case name:
+            raise ValueError(f"Target {target.name}: tokens_field is max_completion_tokens or max_tokens, not {name}.")
+
+
 def chat_body(
     request: ModelRequest, model: str, preset: Preset, able: Capabilities, options: Options
 ) -> tuple[Json, Json]:
     """The request's fields, those of OpenAI's API and the provider's own."""
-    body: Json = {"model": model, "messages": messages_of(request, able), "stream": True}
+    body: Json = {"model": model, "messages": messages_of(request, able, preset.tells_schema), "stream": True}
     if preset.counts_streams:
         body["stream_options"] = {"include_usage": True}
     body[preset.tokens_field] = output_limit(request.max_output_tokens, able)
@@ -78,10 +90,10 @@ def chat_body(
     return body, own
 
 
-def messages_of(request: ModelRequest, able: Capabilities) -> list[Json]:
-    """The messages; a model that takes no schema is told it in the system message."""
+def messages_of(request: ModelRequest, able: Capabilities, tell: bool = False) -> list[Json]:
+    """The messages. A model that takes no schema is told it in the system message; `tell`: another one is so too."""
     messages = [{"role": message.role, "content": message.text} for message in request.messages]
-    if request.reply_schema is None or able.json_schema in ("strict", "native"):
+    if request.reply_schema is None or (able.json_schema in ("strict", "native") and not tell):
         return messages
     wanted = instruction(request.reply_schema)
     system = next((message for message in messages if message["role"] == "system"), None)
@@ -105,11 +117,14 @@ def response_format(request: ModelRequest, able: Capabilities) -> Json | None:
 
 
 def usage_of(chunk: Json) -> Usage | None:
-    """Tokens, where a chunk counts them: in `usage`, or in Groq's `x_groq`. DeepSeek counts its cache apart."""
-    usage = chunk.get("usage") or (chunk.get("x_groq") or {}).get("usage")
+    """Tokens, where a chunk counts them: in `usage`, or in Groq's `x_groq`. DeepSeek and Together count the cached ones
+    in fields of their own."""
+    groq = chunk.get("x_groq")
+    usage = chunk.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
     if not isinstance(usage, dict) or not isinstance(usage.get("prompt_tokens"), int):
         return None
-    cached = _details(usage, "prompt_tokens_details", "cached_tokens") or usage.get("prompt_cache_hit_tokens")
+    cached = _details(usage, "prompt_tokens_details", "cached_tokens")
+    cached = cached or usage.get("prompt_cache_hit_tokens") or usage.get("cached_tokens")
     reasoning = _details(usage, "completion_tokens_details", "reasoning_tokens")
     return Usage(usage["prompt_tokens"], usage.get("completion_tokens") or 0, cached or 0, reasoning or 0)
 

@@ -7,31 +7,29 @@ its preset says. Nothing is taken from OPENAI_* variables: a key, an organizatio
 not reach another.
 """
 
-from dataclasses import replace
 from typing import Any
 
 from workers.llm.model import ModelRequest, Provider
 from workers.llm.presets import Preset
-from workers.llm.providers.chat import SAMPLING, ChatListener, chat_body, send
-from workers.llm.providers.sdk import CONNECT_S, can, options_of
+from workers.llm.providers.chat import ChatListener, chat_body, send, spoken
+from workers.llm.providers.sdk import CONNECT_S, can
 from workers.llm.providers.streaming import Api, Streaming
 from workers.llm.targets import Target
 
-_CLIENT = ("organization", "project", "tokens_field")
+_CLIENT = ("organization", "project")
 
 
 def make(target: Target, preset: Preset, key: str) -> Provider:
     """The target's provider; raises `ValueError` for an option that is not known or an address that is missing."""
-    options = options_of(target, (*SAMPLING, "verbosity", *_CLIENT))
     base_url = target.base_url or preset.base_url
     if not base_url:
         raise ValueError(f"Target {target.name}: {preset.name} has no address of its own; give it a base_url.")
-    spoken = replace(preset, tokens_field=tokens_field(target, preset))
+    own, options = spoken(target, preset, ("verbosity", *_CLIENT))
     sent = {name: value for name, value in options.items() if name not in _CLIENT}
     able = can(target, preset)
 
     def ask(connected: Any, request: ModelRequest) -> Any:
-        return send(connected, *chat_body(request, target.model or target.name, spoken, able, sent))
+        return send(connected, *chat_body(request, target.model or target.name, own, able, sent))
 
     return Streaming(Api(lambda: client(base_url, key, options), ask, events, ChatListener), key)
 
@@ -60,11 +58,3 @@ def events() -> Any:
     import openai  # noqa: PLC0415
 
     return openai.AsyncStream[object]
-
-
-def tokens_field(target: Target, preset: Preset) -> Any:
-    """What the limit of output tokens is called; raises `ValueError` for what it can't be."""
-    name = target.options.get("tokens_field", preset.tokens_field)
-    if name not in ("max_completion_tokens", "max_tokens"):
-        raise ValueError(f"Target {target.name}: tokens_field is max_completion_tokens or max_tokens, not {name!r}.")
-    return name
