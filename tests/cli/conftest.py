@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -52,6 +53,7 @@ from workers.cli.app import made
 from workers.cli.complaints import Unreachable
 from workers.cli.entries import Entry, read
 from workers.cli.outside import Outside, WorkerLine
+from workers.llm.records import MemoryRecords
 from workers.packager.capsule import pack
 from workers.packager.manifest import manifest_of
 from workers.packager.signing import Signer, new_seed
@@ -104,6 +106,10 @@ class MemoryLog(Log):
         ends = {parse(fact.subject).run: fact for fact in of_tenant if fact.subject.endswith(".run.closed")}
         requests = [(parse(f.subject).run, f) for f in of_tenant if f.subject.endswith(".run.requested")]
         return [(run, fact, ends.get(run)) for run, fact in requests]
+
+    async def scan(self, subjects: str, after: int = 0) -> list[Stored]:
+        pattern = subjects.replace(".", "[.]").replace("*", "[^.]+").replace(">", ".+")
+        return [fact for fact in self.facts if re.fullmatch(pattern, fact.subject) and fact.sequence > after]
 
     @staticmethod
     def _is_of(fact: Stored, tenant: str, run: str) -> bool:
@@ -298,6 +304,7 @@ class Desk:
 
     def __init__(self, state_dir: Path) -> None:
         self.log, self.artifacts, self.fleet, self.signals = MemoryLog(), MemoryArtifacts(), HandFleet(), HandSignals()
+        self.buckets = {"budgets": MemoryRecords()}
         self.reachable = {"nats://127.0.0.1:4222", "nats://127.0.0.1:5555", "nats://there:4222"}
         self.connected: list[Settings] = []
         self.settings = Settings()
@@ -305,7 +312,7 @@ class Desk:
         self.outside = Outside(
             settings=lambda: self.settings, reach=self._reach, connect=self._connect, fleet=self.fleet,
             signals=self._signals, console=lambda: Console(width=100, force_terminal=False),
-            now=lambda: self.log.facts[-1].at if self.log.facts else EPOCH, new_run=lambda: "made-up",
+            now=lambda: self.log.facts[-1].at if self.log.facts else EPOCH, new_id=lambda: "made-up",
             state_dir=state_dir, pid=os.getpid(), alive=lambda pid: pid in self.alive, tick_s=0.01, cancel_wait_s=0.3,
         )  # fmt: skip
 
@@ -319,7 +326,7 @@ class Desk:
     @asynccontextmanager
     async def _connect(self, settings: Settings) -> AsyncIterator[Any]:
         self.connected.append(settings)
-        yield SimpleNamespace(log=self.log, artifacts=self.artifacts)
+        yield SimpleNamespace(log=self.log, artifacts=self.artifacts, records=self.buckets.__getitem__)
 
     @contextmanager
     def _signals(self) -> Any:

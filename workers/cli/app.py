@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from workers.cli import about, fleet, looks, runs
+from workers.cli import about, budget, fleet, looks, runs
 from workers.cli.complaints import Complaint, Unreachable
 from workers.cli.outside import note
 from workers.runtime.errors import BusUnavailable
@@ -13,7 +13,7 @@ from workers.runtime.errors import BusUnavailable
 HELP = "Turn an idea into a tested, reviewed and packaged project, by a fleet of workers on NATS JetStream."
 
 GROUPS = {
-    "Runs": (runs.run, runs.submit, runs.watch, runs.cancel, looks.ls, looks.show, looks.fetch),
+    "Runs": (runs.run, runs.submit, runs.watch, runs.cancel, budget.budget, looks.ls, looks.show, looks.fetch),
     "Fleet": (fleet.up, fleet.work, fleet.provision, fleet.roles),
     "About": (about.config, about.asyncapi, about.schemas, about.version),
 }
@@ -40,6 +40,7 @@ def made() -> typer.Typer:
     for panel, commands in GROUPS.items():
         for command in commands:
             app.command(rich_help_panel=panel)(command)
+    app.add_typer(models.group(), name="models", rich_help_panel="Fleet")
     return app
 
 

@@ -13,15 +13,23 @@ SILENCE_S = 8.0
 
 
 class Hints(NamedTuple):
-    """Where the facts of the run can be read afterwards, and how its project can be had."""
+    """Where the facts of the run can be read afterwards, how its project can be had, and how it may spend more."""
 
     facts: str
     project: str
+    budget: str = ""
 
     @classmethod
     def kept(cls, run: str, options: str = "") -> "Hints":
         """For a run whose broker stays. `options` is what commands need to get there, e.g. ` --tenant acme`."""
-        return cls(f"flotilla show {run}{options}", f"flotilla fetch {run}{options} --out DIR")
+        return cls(
+            f"flotilla show {run}{options}", f"flotilla fetch {run}{options} --out DIR", more_budget(run, options)
+        )
+
+
+def more_budget(run: str, options: str = "") -> str:
+    """The command that lets a run spend more."""
+    return f"flotilla budget {run}{options} --add 5"
 
 
 def ending(run: str, view: RunView, hints: Hints) -> list[str]:
@@ -35,6 +43,33 @@ def silence(view: RunView, now: datetime) -> str:
     if view.tasks or view.is_over or view.began is None or view.elapsed(now).total_seconds() < SILENCE_S:
         return ""
     return "no worker has answered yet; is a fleet running on this broker? `flotilla up` starts one"
+
+
+def waiting(view: RunView, now: datetime, most: int = 3) -> list[str]:
+    """A line on each task that waits for models or for budget, since when and why; those above `most` are counted."""
+    lines = [
+        plain(
+            f"{wait.task} has waited {seconds(now - wait.since)} for {wait.what}" + (wait.reason and f": {wait.reason}")
+        )
+        for wait in view.waits[:most]
+    ]
+    more = len(view.waits) - most
+    return [*lines, f"{count(more, 'more task')} waiting"] if more > 0 else lines
+
+
+def what_helps(view: RunView, hints: Hints) -> str:
+    """What lets a run go on that waits for budget; empty when it doesn't, or when nothing is known to help."""
+    if not hints.budget or all(wait.what != "budget" for wait in view.waits):
+        return ""
+    return f"it goes on after `{hints.budget}`"
+
+
+def standing(run: str, view: RunView, now: datetime, hints: Hints) -> list[str]:
+    """The last lines on a run, as it ended or as it stands."""
+    if view.is_over:
+        return ending(run, view, hints)
+    waits = [*waiting(view, now), what_helps(view, hints)]
+    return [f"run {run} {view.standing}", *(f"  {line}" for line in waits if line)]
 
 
 def elapsed(view: RunView, now: datetime | None = None) -> str:
@@ -90,6 +125,20 @@ def as_json(entry: Entry) -> dict[str, Any]:
     }
 
 
+def waits_as_json(view: RunView) -> list[dict[str, Any]]:
+    """The tasks that wait for models or for budget, as JSON objects."""
+    return [
+        {
+            "task": wait.task,
+            "what": wait.what,
+            "reason": wait.reason,
+            "since": wait.since.isoformat(),
+            "until": wait.until.isoformat() if wait.until else None,
+        }
+        for wait in view.waits
+    ]
+
+
 def summary(tenant: str, run: str, view: RunView) -> dict[str, Any]:
     """The final JSON object on a run."""
     return {
@@ -109,5 +158,6 @@ def summary(tenant: str, run: str, view: RunView) -> dict[str, Any]:
             {"task": task.task, "role": task.role, "state": task.state, "attempt": task.attempt, "calls": task.calls}
             for task in view.tasks
         ],
+        "waits": waits_as_json(view),
         "spoiled": [{"name": name, "reason": reason} for name, reason in view.spoiled],
     }

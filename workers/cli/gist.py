@@ -3,6 +3,7 @@
 from contracts.message import Message
 from contracts.v1.approvals import ApprovalGiven, GateOpened
 from contracts.v1.ballots import BallotOpened, DecisionMade, VoteCast
+from contracts.v1.budgets import BudgetRaised
 from contracts.v1.capsules import CapsulePacked
 from contracts.v1.failures import TaskFailed
 from contracts.v1.journal import ModelCalled
@@ -20,6 +21,7 @@ from contracts.v1.tasks import (
     TaskPerformed,
 )
 from contracts.v1.timers import DeadlinePassed
+from contracts.v1.waits import TaskWaits
 from workers.cli.entries import Entry
 from workers.cli.figures import count, dollars, plain
 
@@ -61,6 +63,16 @@ def _of_task(fact: Message) -> str:
             return f"{fact.target}, {fact.prompt}, {tokens}, {dollars(fact.cost_usd)}, {fact.latency_ms / 1000:.1f} s"
         case Outcome():
             return _outcome(fact)
+        case _:
+            return _of_means(fact)
+
+
+def _of_means(fact: Message) -> str:
+    match fact:
+        case TaskWaits():
+            return f"waits for {fact.what}" + (f": {fact.reason}" if fact.reason else "")
+        case BudgetRaised():
+            return _raised(fact)
         case _:
             return _of_people(fact)
 
@@ -123,6 +135,12 @@ def evidence_line(evidence: Evidence) -> str:
         return f"red: {why} ({evidence.level})"
     coverage = "" if evidence.coverage is None else f", coverage {evidence.coverage:.0f} %"
     return f"green: {count(evidence.tests, 'test')} passed{coverage} ({evidence.level})"
+
+
+def _raised(fact: BudgetRaised) -> str:
+    more = [dollars(fact.usd)] if fact.usd else []
+    more += [count(fact.tokens, "token")] if fact.tokens else []
+    return (" and ".join(more) or "nothing") + " more" + (f", says {fact.raised_by}" if fact.raised_by else "")
 
 
 def _closed(fact: RunClosed) -> str:

@@ -12,12 +12,14 @@ from datetime import datetime
 from contracts.message import Message
 from contracts.v1.approvals import ApprovalGiven, GateOpened
 from contracts.v1.ballots import BallotOpened, DecisionMade, VoteCast
+from contracts.v1.budgets import BudgetRaised
 from contracts.v1.capsules import CapsulePacked
 from contracts.v1.failures import TaskFailed
 from contracts.v1.runs import CancelRequested, RunClosed, RunRequested
 from contracts.v1.tasks import Outcome, Task
 from contracts.v1.timers import DeadlinePassed
-from workers.cli.ending import Hints, as_json, ending, silence, summary
+from contracts.v1.waits import TaskWaits
+from workers.cli.ending import Hints, as_json, ending, silence, summary, what_helps
 from workers.cli.entries import Entry
 from workers.cli.figures import plain, short
 from workers.cli.gist import gist
@@ -28,6 +30,8 @@ WORDS: dict[type[Message], str] = {
     Task: "started",
     Outcome: "done",
     TaskFailed: "failed",
+    TaskWaits: "waits",
+    BudgetRaised: "raised",
     BallotOpened: "ballot",
     VoteCast: "vote",
     DecisionMade: "decision",
@@ -59,7 +63,7 @@ def _word(fact: Message) -> str | None:
 def _about(entry: Entry) -> str:
     """What the line is about: a task without the marks of its noun, else the fact's name."""
     match entry.message:
-        case Task() | Outcome() | TaskFailed():
+        case Task() | Outcome() | TaskFailed() | TaskWaits():
             return entry.message.task
         case _:
             return entry.name
@@ -71,7 +75,7 @@ class Lines:
     def __init__(self, run: str, say: Callable[[str], None], hints: Hints) -> None:
         self._run, self._say, self._hints = run, say, hints
         self._began: datetime | None = None
-        self._hinted = False
+        self._hinted = self._helped = False
 
     def see(self, entry: Entry, view: Callable[[], RunView]) -> None:
         """A fact came in. `view` folds the run up to here when it is asked for."""
@@ -80,10 +84,14 @@ class Lines:
             self._say(text)
 
     def tick(self, view: RunView, now: datetime) -> None:
-        """Time passed; lines only mind when nothing at all happens."""
+        """Time passed; lines only mind when nothing at all happens, or nothing will until somebody helps."""
         if not self._hinted and (hint := silence(view, now)):
             self._hinted = True
             self._say(hint)
+        helps = what_helps(view, self._hints)
+        if helps and not self._helped:
+            self._say(helps)
+        self._helped = bool(helps)
 
     def pause(self) -> None:
         """Somebody is asked something; lines do not mind."""

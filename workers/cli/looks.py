@@ -10,15 +10,15 @@ from rich.text import Text
 
 from contracts.v1.runs import RunClosed, RunRequested
 from workers.cli.delivering import deliver
-from workers.cli.ending import Hints, as_json, ending, summary
+from workers.cli.ending import Hints, as_json, standing, summary, waits_as_json
 from workers.cli.entries import Entry, read
 from workers.cli.figures import plain, seconds
 from workers.cli.gist import gist
 from workers.cli.loops import go
 from workers.cli.options import Json, Nats, RunName, Tenant
 from workers.cli.outside import Outside, note, outside_of, say
-from workers.cli.sessions import checked_out, checked_run, session
-from workers.cli.view import view_of
+from workers.cli.sessions import Session, checked_out, checked_run, session
+from workers.cli.view import RunView, view_of
 from workers.runtime.ports import Stored
 
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many of the newest runs.")]
@@ -36,7 +36,8 @@ def ls(context: typer.Context, tenant: Tenant = "", limit: Limit = 20, json: Jso
 async def _ls(outside: Outside, tenant: str, limit: int, json: bool, nats: str) -> None:
     async with session(outside, nats, tenant) as opened:
         runs = list(await opened.bus.log.runs(opened.tenant))[-limit:][::-1]
-        rows = [_listed(*run, opened.settings.prefix, outside.now()) for run in runs]
+        views = await _views_of_waiting(opened, {run for run, _, closed in runs if closed is None})
+        rows = [_listed(*run, opened.settings.prefix, outside.now()) | _waits(views.get(run[0])) for run in runs]
     if json:
         for row in rows:
             say(jsonlib.dumps(row))
@@ -44,7 +45,10 @@ async def _ls(outside: Outside, tenant: str, limit: int, json: bool, nats: str) 
     if not rows:
         note(f"tenant {opened.tenant} has no runs yet; start one with `flotilla run IDEA`")
         return
-    _print(outside, [_columns("run", "state", "took", "idea"), *(_line(row) for row in rows)])
+    states = [views[row["run"]].standing if row["run"] in views else row["state"] for row in rows]
+    width = max(9, *map(len, states))
+    lines = [_columns(width, "run", "state", "took", "idea")]
+    _print(outside, lines + [_line(width, row, state) for row, state in zip(rows, states, strict=True)])
 
 
 def _listed(run: str, requested: Stored | None, closed: Stored | None, prefix: str, now: datetime) -> dict[str, Any]:
@@ -62,16 +66,30 @@ def _listed(run: str, requested: Stored | None, closed: Stored | None, prefix: s
     }
 
 
+async def _views_of_waiting(opened: Session, going_on: set[str]) -> dict[str, RunView]:
+    """The runs of which a task has waited; few do, so only these are read whole."""
+    if not going_on:
+        return {}
+    prefix = opened.settings.prefix
+    waits = await opened.bus.log.scan(f"{prefix}.{opened.tenant}.*.wait.>")
+    waited = going_on & {wait.subject.removeprefix(f"{prefix}.").split(".")[1] for wait in waits}
+    return {run: view_of(await opened.entries(run)) for run in sorted(waited)}
+
+
+def _waits(view: RunView | None) -> dict[str, Any]:
+    return {"waits": waits_as_json(view) if view else []}
+
+
 def _message(stored: Stored | None, prefix: str) -> object:
     return read(stored, prefix).message if stored else None
 
 
-def _line(row: dict[str, Any]) -> str:
-    return _columns(row["run"], row["state"], seconds(row["elapsed_s"]), plain(row["idea"]) or "(spoiled request)")
+def _line(width: int, row: dict[str, Any], state: str) -> str:
+    return _columns(width, row["run"], state, seconds(row["elapsed_s"]), plain(row["idea"]) or "(spoiled request)")
 
 
-def _columns(run: str, state: str, took: str, idea: str) -> str:
-    return f"{run:<22}  {state:<9}  {took:>11}  {idea}"
+def _columns(width: int, run: str, state: str, took: str, idea: str) -> str:
+    return f"{run:<22}  {state:<{width}}  {took:>11}  {idea}"
 
 
 def _print(outside: Outside, lines: list[str]) -> None:
@@ -106,7 +124,7 @@ async def _show(outside: Outside, run: str, tenant: str, json: bool, nats: str) 
         return
     widest = max(len(entry.name) for entry in entries)
     _print(outside, [_fact(entry, widest) for entry in entries])
-    for line in ending(run, view, Hints.kept(run, opened.options)) if view.is_over else [f"run {run} {view.state}"]:
+    for line in standing(run, view, outside.now(), Hints.kept(run, opened.options)):
         say(line)
 
 

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from rich.console import Console
 from typer import Context
 
+from workers.llm.records import Records
 from workers.runtime.ports import Artifacts, Log, Stored
 from workers.runtime.settings import Settings
 
@@ -24,10 +25,14 @@ class Listed(NamedTuple):
 
 
 class RunLog(Log, Protocol):
-    """A log that can also say which runs there are."""
+    """A log that can also say which runs there are, and look across them."""
 
     async def runs(self, tenant: str) -> Sequence[tuple[str, Stored | None, Stored | None]]:
         """(run, request, end) of every run of a tenant, oldest first."""
+        ...
+
+    async def scan(self, subjects: str, after: int = 0) -> list[Stored]:
+        """All facts under a wildcard with a sequence above `after`, in order."""
         ...
 
 
@@ -42,6 +47,10 @@ class Bus(Protocol):
     @property
     def artifacts(self) -> Artifacts:
         """The content."""
+        ...
+
+    def records(self, bucket: str) -> Records:
+        """The shared records of a bucket."""
         ...
 
 
@@ -103,9 +112,9 @@ class FleetControl(Protocol):
 class Outside:
     """The composition root's value for the command.
 
-    `reach` returns or raises `Unreachable` within about 3 s. `tick_s` is how often the live
-    view is drawn, `cancel_wait_s` how long the end of a cancelled run is waited for, `retry_s` how often a worker
-    looks for its broker.
+    `reach` returns or raises `Unreachable` within about 3 s. `new_id` makes ids that sort by time. `tick_s` is
+    how often the live view is drawn, `cancel_wait_s` how long the end of a cancelled run is waited for, `retry_s` how
+    often a worker looks for its broker.
     """
 
     settings: Callable[[], Settings]
@@ -115,7 +124,7 @@ class Outside:
     signals: Callable[[], AbstractContextManager[Signals]]
     console: Callable[[], Console]
     now: Callable[[], datetime]
-    new_run: Callable[[], str]
+    new_id: Callable[[], str]
     state_dir: Path
     pid: int
     alive: Callable[[int], bool]

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from workers.cli.ending import elapsed, silence, spending
+from workers.cli.ending import Hints, elapsed, silence, spending, waiting, what_helps
 from workers.cli.figures import count, plain, seconds
 from workers.cli.graph import Branch, tree
 from workers.cli.taskview import State, TaskView
@@ -19,14 +19,27 @@ STATES: dict[State, tuple[str, str]] = {
     "ready": ("○", "default"),
     "running": ("●", "bold cyan"),
     "repairing": ("●", "bold yellow"),
+    "waiting for models": ("◌", "bold yellow"),
+    "waiting for budget": ("◌", "bold yellow"),
     "done": ("✓", "green"),
     "failed": ("✗", "red"),
     "stopped": ("–", "dim"),
 }
 """A mark and a style for each state; the word stands beside it, so that no meaning hangs on colour alone."""
 
-RUN_STYLES = {"completed": "bold green", "failed": "bold red", "refused": "bold red", "cancelled": "bold yellow"}
+SHORT_STATES: dict[State, str] = {"waiting for models": "no models", "waiting for budget": "no budget"}
+"""Words that fit into the column; why a task waits stands below."""
+
+RUN_STYLES = {
+    "completed": "bold green",
+    "failed": "bold red",
+    "refused": "bold red",
+    "cancelled": "bold yellow",
+    "waiting for models": "bold yellow",
+    "waiting for budget": "bold yellow",
+}
 WIDE, MIDDLE = 100, 76
+MOST_WAITS = 2
 ROOM_AROUND = 9
 """Lines that head, ballots, foot and the shell's prompt take besides the tasks."""
 
@@ -38,11 +51,14 @@ class Size(NamedTuple):
     height: int
 
 
-def picture(run: str, view: RunView, now: datetime, size: Size) -> RenderableType:
+def picture(run: str, view: RunView, now: datetime, size: Size, hints: Hints | None = None) -> RenderableType:
     """The whole picture of a run, no wider and no higher than the terminal."""
     parts: list[RenderableType] = [_head(run, view), Text()]
+    waits = [*waiting(view, now, MOST_WAITS), what_helps(view, hints or Hints.kept(run))]
+    waits = [line for line in waits if line]
     if view.tasks:
-        parts += [_tasks(view, now, size), Text()]
+        parts += [_tasks(view, now, size._replace(height=size.height - len(waits))), Text()]
+    parts += [_one_line(line, "bold yellow") for line in waits]
     parts += [_ballot(ballot) for ballot in view.ballots[-2:]]
     parts += [_gate(gate) for gate in view.gates if not gate.verdict][-1:]
     if hint := silence(view, now):
@@ -54,7 +70,7 @@ def picture(run: str, view: RunView, now: datetime, size: Size) -> RenderableTyp
 
 def _head(run: str, view: RunView) -> RenderableType:
     model = f"  on {plain(_only_model(view))}" if _only_model(view) else ""
-    state = (view.state, RUN_STYLES.get(view.state, "cyan"))
+    state = (view.standing, RUN_STYLES.get(view.standing, "cyan"))
     name = Text.assemble((run, "bold"), "  ", state, (model, "dim"), no_wrap=True, overflow="ellipsis")
     return Group(name, _one_line(view.idea or "waiting for the first fact", "dim"))
 
@@ -97,7 +113,7 @@ def _row(branch: Branch, task: TaskView, now: datetime, width: int, with_model: 
     took = task.took(now)
     cells = [
         Text.assemble((branch.rails, "dim"), (task.task, style if task.state in ("running", "repairing") else "")),
-        Text(f"{mark} {task.state}", style),
+        Text(f"{mark} {SHORT_STATES.get(task.state, task.state)}", style),
         Text(str(task.attempt or ""), "yellow" if task.attempt > 1 else ""),
         Text("" if took is None else seconds(took)),
         Text(str(task.calls or "")),

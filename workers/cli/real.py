@@ -32,7 +32,7 @@ def outside() -> Outside:
         signals=listening,
         console=Console,
         now=lambda: datetime.now(UTC),
-        new_run=new_run,
+        new_id=new_id,
         state_dir=state_dir(os.environ, Path.home()),
         pid=os.getpid(),
         alive=is_alive,
@@ -56,7 +56,7 @@ def connect(settings: Settings) -> AbstractAsyncContextManager[Bus]:
     return bus.connect(settings, name="cli")
 
 
-def new_run() -> str:
-    """A run id that sorts by time: `261122-101502-k3f9`."""
+def new_id() -> str:
+    """The id of a run or a raise, which sorts by time: `261122-101502-k3f9`."""
     tail = "".join(secrets.choice(ALPHABET) for _ in range(4))
     return f"{datetime.now(UTC):%y%m%d-%H%M%S}-{tail}"

@@ -8,57 +8,61 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from contracts.v1.budgets import Budget
 from contracts.v1.runs import CancelRequested, RunRequested
+from workers.cli.amounts import budget_typed
 from workers.cli.brokers import Broker, given_broker
 from workers.cli.complaints import INTERRUPTED, Misused
 from workers.cli.delivering import deliver, leave_behind
-from workers.cli.ending import Hints
+from workers.cli.ending import Hints, more_budget
 from workers.cli.figures import short
 from workers.cli.following import Fleet, Following, Shown
 from workers.cli.lines import JsonLines, Lines
 from workers.cli.local import running_fleet
 from workers.cli.loops import go
-from workers.cli.options import Idea, Json, Model, Nats, Out, RunId, RunName, Tenant
+from workers.cli.options import BudgetTokens, BudgetUsd, Idea, Json, Model, Nats, Out, RunId, RunName, Tenant
 from workers.cli.outside import Outside, note, outside_of, say
 from workers.cli.screen import Screen
 from workers.cli.sessions import Session, checked_out, checked_run, checked_tenant, connected, session
 from workers.cli.upfile import read_up
 from workers.cli.view import view_of
+from workers.runtime.settings import without_password
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded with the run.")]
 
 
 def run(
     context: typer.Context, idea: Idea, out: Out = None, tenant: Tenant = "", run_id: RunId = "", model: Model = "",
-    json: Json = False, nats: Nats = "",
+    budget: BudgetUsd = "", budget_tokens: BudgetTokens = "", json: Json = False, nats: Nats = "",
 ) -> None:  # fmt: skip
     """Build IDEA and watch it: on the fleet that is up, or on one of its own for the time of the run."""
     outside = outside_of(context)
-    raise typer.Exit(go(_run(outside, idea, out, tenant, run_id, model, json, nats)))
+    target = checked_out(out) if out is not None else None
+    request = _request(outside, idea, tenant, run_id, model, budget_typed(budget, budget_tokens))
+    raise typer.Exit(go(_run(outside, request, bool(run_id), target, json, nats)))
 
 
 async def _run(
-    outside: Outside, idea: str, out: Path | None, tenant: str, run_id: str, model: str, json: bool, nats: str
+    outside: Outside, request: RunRequested, chosen: bool, target: Path | None, json: bool, nats: str
 ) -> int:
-    target = checked_out(out) if out is not None else None
-    request = _request(outside, idea, tenant, run_id, model)
     async with _fleet_for(outside, nats, request.tenant) as (opened, own_fleet):
-        await _submit(opened, request, chosen=bool(run_id))
+        await _submit(opened, request, chosen)
         return await _follow(opened, request.run, json, own_fleet, target)
 
 
 def submit(
-    context: typer.Context, idea: Idea, tenant: Tenant = "", run_id: RunId = "", model: Model = "", json: Json = False,
-    nats: Nats = "",
+    context: typer.Context, idea: Idea, tenant: Tenant = "", run_id: RunId = "", model: Model = "",
+    budget: BudgetUsd = "", budget_tokens: BudgetTokens = "", json: Json = False, nats: Nats = "",
 ) -> None:  # fmt: skip
     """Hand IDEA to the fleet and return at once; prints the run's id."""
-    go(_submitted(outside_of(context), idea, tenant, run_id, model, json, nats))
+    outside = outside_of(context)
+    request = _request(outside, idea, tenant, run_id, model, budget_typed(budget, budget_tokens))
+    go(_submitted(outside, request, bool(run_id), json, nats))
 
 
-async def _submitted(outside: Outside, idea: str, tenant: str, run_id: str, model: str, json: bool, nats: str) -> None:
-    request = _request(outside, idea, tenant, run_id, model)
+async def _submitted(outside: Outside, request: RunRequested, chosen: bool, json: bool, nats: str) -> None:
     async with session(outside, nats, request.tenant) as opened:
-        await _submit(opened, request, chosen=bool(run_id))
+        await _submit(opened, request, chosen)
         say(request.model_dump_json() if json else request.run)
         note(f"watch it with `flotilla watch {request.run}{opened.options}`")
 
@@ -92,11 +96,11 @@ async def _cancel(outside: Outside, run: str, reason: str, tenant: str, nats: st
         say(f"run {run}: cancel asked for" if said.news else f"run {run}: somebody has asked for a cancel already")
 
 
-def _request(outside: Outside, idea: str, tenant: str, run_id: str, model: str) -> RunRequested:
+def _request(outside: Outside, idea: str, tenant: str, run_id: str, model: str, budget: Budget | None) -> RunRequested:
     settings = outside.settings()
-    whose, name = checked_tenant(tenant or settings.tenant), checked_run(run_id or outside.new_run())
+    whose, name = checked_tenant(tenant or settings.tenant), checked_run(run_id or outside.new_id())
     try:
-        return RunRequested(tenant=whose, run=name, idea=idea, model=model, requested_by="flotilla")
+        return RunRequested(tenant=whose, run=name, idea=idea, model=model, budget=budget, requested_by="flotilla")
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)[0]
         raise Misused(f"{'.'.join(str(part) for part in wrong['loc'])}: {short(wrong['msg'], 200)}") from None
@@ -155,7 +159,11 @@ def _hints(opened: Session, run: str, left_behind: Path | None, out: Path | None
     """Where to look afterwards: the log, unless it ends with this command."""
     kept = Hints.kept(run, opened.options)
     if left_behind is not None:
-        kept = Hints(f"facts in {left_behind}", "not kept, its broker ends with this command; --out DIR writes it")
+        kept = Hints(
+            f"facts in {left_behind}",
+            "not kept, its broker ends with this command; --out DIR writes it",
+            more_budget(run, f" --nats {without_password(opened.settings.nats_url)}{opened.options}"),
+        )
     return kept if out is None else kept._replace(project="")
 
 

@@ -34,7 +34,7 @@ class Screen:
             self._live.start()
         # A terminal scrolls past its height only once: for the last picture.
         size = Size(self._console.width, ENDLESS if view.is_over else self._console.height)
-        self._live.update(picture(self._run, view, now, size), refresh=not view.is_over)
+        self._live.update(picture(self._run, view, now, size, self._hints), refresh=not view.is_over)
 
     def pause(self) -> None:
         """Leave the picture as it is; the next tick begins another one below."""

@@ -83,6 +83,11 @@ def checked_run(run: str) -> str:
     return _checked("run id", run)
 
 
+def checked_raise(name: str) -> str:
+    """The id of a raise, if it may be part of a subject."""
+    return _checked("raise id", name)
+
+
 def _checked(what: str, token: str) -> str:
     if not is_token(token):
         raise Misused(f"{short(token)!r} is no {what}: use 1 to 64 characters of A-Z a-z 0-9 _ -")

@@ -9,17 +9,35 @@ from contracts.message import Message
 from contracts.v1.failures import TaskFailed
 from contracts.v1.journal import ModelCalled
 from contracts.v1.tasks import Outcome, ProjectVerified, RepairProject, Task
+from contracts.v1.waits import TaskWaits, WaitsFor
 from workers.cli.entries import Entry
 from workers.cli.figures import count
 
-State = Literal["waiting", "ready", "running", "repairing", "done", "failed", "stopped"]
+Going = Literal["running", "repairing"]
+Stuck = Literal["waiting for models", "waiting for budget"]
+State = Literal["waiting", "ready", "done", "failed", "stopped"] | Going | Stuck
 """`waiting` for other tasks; `ready` to be asked for (again); `running` since it was asked for, `repairing` when it
-mends what tests or reviewers found; `failed` for good, or red; `stopped` because the run ended first."""
+mends what tests or reviewers found; waiting for models or budget since a call could not be made; `failed` for good, or
+red; `stopped` because the run ended first."""
+
+STUCK: Mapping[WaitsFor, Stuck] = {"models": "waiting for models", "budget": "waiting for budget"}
+
+
+@dataclass(frozen=True)
+class WaitView:
+    """A task that waits for models or for budget, `since` when. `until` is when it is tried again, if that is known."""
+
+    task: str
+    what: WaitsFor
+    reason: str
+    since: datetime
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)
 class TaskView:
-    """A task. `model` is the target that answered last; `note` says what a state alone does not."""
+    """A task. `model` is the target that answered last; `note` says what a state alone does not, `wait` for what it
+    waits now besides other tasks."""
 
     task: str
     role: str
@@ -32,6 +50,7 @@ class TaskView:
     began: datetime | None = None
     ended: datetime | None = None
     note: str = ""
+    wait: WaitView | None = None
 
     def took(self, now: datetime) -> timedelta | None:
         """How long it has been worked on; None before it was asked for."""
@@ -47,6 +66,7 @@ class TaskFacts:
     result: tuple[datetime, Outcome] | None = None
     calls: tuple[ModelCalled, ...] = ()
     spoiled: datetime | None = None
+    waits: tuple[tuple[datetime, TaskWaits], ...] = ()
 
 
 def facts_by_task(entries: Sequence[Entry]) -> dict[str, TaskFacts]:
@@ -76,6 +96,7 @@ def _facts_of(entries: Sequence[Entry]) -> TaskFacts:
         result=results[0] if results else None,
         calls=tuple(fact for _, fact in mine if isinstance(fact, ModelCalled)),
         spoiled=burnt[0] if burnt else None,
+        waits=tuple((at, fact) for at, fact in mine if isinstance(fact, TaskWaits)),
     )
 
 
@@ -83,10 +104,11 @@ def seen(task: str, facts: TaskFacts, needs: tuple[str, ...], closed: datetime |
     """A task that has been asked for. `closed` is when the run ended, if it did."""
     began, command = facts.commands[-1]
     state, ended, note = _standing(facts, command, closed)
+    wait = _waiting(facts, command) if ended is None else None
     return TaskView(
         task=task,
         role=command.role,
-        state=state,
+        state=STUCK[wait.what] if wait else state,
         needs=needs,
         attempt=command.attempt,
         model=facts.calls[-1].target if facts.calls else "",
@@ -94,7 +116,8 @@ def seen(task: str, facts: TaskFacts, needs: tuple[str, ...], closed: datetime |
         files=len(facts.result[1].files) if facts.result else 0,
         began=began,
         ended=ended,
-        note=note,
+        note=wait.reason if wait else note,
+        wait=wait,
     )
 
 
@@ -112,6 +135,17 @@ def _standing(facts: TaskFacts, command: Task, closed: datetime | None) -> tuple
     if closed is not None:
         return "stopped", closed, ""
     return ("repairing" if isinstance(command, RepairProject) else "running"), None, _before(facts)
+
+
+def _waiting(facts: TaskFacts, command: Task) -> WaitView | None:
+    """What the attempt under way waits for: its newest wait, unless the call that waited has been made since."""
+    waits = [(at, wait) for at, wait in facts.waits if wait.attempt == command.attempt]
+    if not waits:
+        return None
+    since, wait = waits[-1]
+    if any(call.attempt == wait.attempt and call.n >= wait.n for call in facts.calls):
+        return None
+    return WaitView(wait.task, wait.what, wait.reason, since, wait.until)
 
 
 def _outcome(ended: datetime, result: Message) -> tuple[State, datetime, str]:

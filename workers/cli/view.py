@@ -19,7 +19,7 @@ from contracts.v1.runs import CancelRequested, FieldError, RunClosed, RunRequest
 from contracts.v1.tasks import ProjectVerified
 from workers.cli.entries import Entry, ordered
 from workers.cli.planned import needs_of, planned_tasks
-from workers.cli.taskview import TaskView, facts_by_task, planned_state, seen
+from workers.cli.taskview import STUCK, TaskView, WaitView, facts_by_task, planned_state, seen
 
 M = TypeVar("M", bound=Message)
 
@@ -68,6 +68,19 @@ class RunView:
     failed_task: str | None = None
     errors: tuple[FieldError, ...] = ()
     spoiled: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def waits(self) -> tuple[WaitView, ...]:
+        """The tasks that wait for models or for budget now."""
+        return tuple(task.wait for task in self.tasks if task.wait)
+
+    @property
+    def standing(self) -> str:
+        """The state in words: what the run waits for, when none of its tasks goes on meanwhile."""
+        if self.state != "running" or any(task.state in ("running", "repairing") for task in self.tasks):
+            return self.state
+        wanted = {wait.what for wait in self.waits}
+        return STUCK["budget"] if "budget" in wanted else STUCK["models"] if wanted else self.state
 
     @property
     def is_over(self) -> bool:
