@@ -1,18 +1,19 @@
 """The toolkit against a log, artifacts and a model in memory."""
 
-import asyncio
 import json
+import time
 
 import pytest
 from pydantic import BaseModel
 
 from contracts.codec import decode
+from contracts.v1.budgets import Budget
 from contracts.v1.projects import FileRef
 from contracts.v1.tasks import TaskPerformed
+from workers.llm.calls import Parked
 from workers.llm.model import Completion, ModelUnavailable
 from workers.prompting.errors import WrongInputs
-from workers.runtime.errors import BusUnavailable, Impossible, MalformedReply, RefusedByModel
-from workers.runtime.models import Models
+from workers.runtime.errors import BusUnavailable, Impossible, MalformedReply
 from workers.runtime.ports import ArtifactMissing
 
 GOOD = '{"lines": ["rain"]}'
@@ -162,63 +163,39 @@ async def test_backticks_inside_of_a_reply_are_content(toolkit, scripted):
     assert (await ask(toolkit(scripted(f"```json\n{json.dumps({'lines': lines})}\n```")))).lines == lines
 
 
-@pytest.mark.parametrize(
-    ("bad", "fault"),
-    [
-        ("Sure! Here it is.", "(whole answer): Invalid JSON"),
-        ('{"lines": "rain"}', "lines: Input should be a valid"),
-        (said('{"lines": ["ra', stop="length"), "cut off"),
-    ],
-)
-async def test_a_malformed_reply_gets_one_repair_turn(toolkit, scripted, log, bad, fault):
-    model = scripted(bad, GOOD)
-    tools = toolkit(model)
-
-    assert await ask(tools) == Poem(lines=["rain"])
-
-    first, second = model.requests
-    assert second.messages[:2] == first.messages
-    assistant, user = second.messages[2:]
-    assert (assistant.role, assistant.text) == ("assistant", bad if isinstance(bad, str) else bad.text)
-    assert (user.role, fault in user.text, '<data name="errors">' in user.text) == ("user", True, True)
-    assert list(log.facts) == [FIRST, SECOND]
-    assert [call.entry for call in tools.calls] == ["llm.rhyme.2.1", "llm.rhyme.2.2"]
+async def test_a_call_says_what_it_is_for_and_how_long_it_may_take(toolkit, scripted, serving, task):
+    gateway = serving(scripted(GOOD))
+    asked = task.model_copy(update={"budget": Budget(usd=2.0)})
+    before = time.time()
+    await ask(toolkit(gateway, asked=asked, call_timeout_s=50))
+    (call,) = gateway.calls
+    assert (call.name, call.tenant, call.run) == ("acme/r1/llm.rhyme.2.1", "acme", "r1")
+    assert (call.asked, call.role, call.kind, call.budget) == ("scripted:a", "poet", "perform_task", Budget(usd=2.0))
+    assert before + 50 <= call.deadline <= time.time() + 50
 
 
-async def test_a_check_of_the_role_causes_a_repair_turn_as_well(toolkit, scripted):
-    model = scripted('{"lines": []}', GOOD)
-    reply = await ask(toolkit(model), check=lambda poem: [] if poem.lines else ["the poem has no <lines>"])
-    assert reply == Poem(lines=["rain"])
-    assert "no \\u003clines\\u003e" in model.requests[1].messages[-1].text
+async def test_no_call_goes_on_after_the_deadline_of_its_task(toolkit, scripted, serving):
+    gateway = serving(scripted(GOOD))
+    await ask(toolkit(gateway, deadline=1_000.0))
+    assert gateway.calls[0].deadline == 1_000.0
 
 
-async def test_two_malformed_replies_end_the_attempt_with_what_was_wrong(toolkit, scripted, log):
-    tools = toolkit(scripted("no", '{"lines": 3}', GOOD))
-    with pytest.raises(MalformedReply, match=r"scripted:a.*poet/poem.*Poem: lines: Input should be"):
+async def test_whoever_watches_hears_what_the_model_says(toolkit, scripted):
+    heard = []
+    await ask(toolkit(scripted(GOOD), heard=heard.append))
+    assert heard == [GOOD]
+
+
+async def test_a_target_that_there_is_not_is_impossible(toolkit, scripted, task):
+    tools = toolkit(scripted(), asked=task.model_copy(update={"model": "nobody:x"}))
+    with pytest.raises(Impossible, match="'nobody:x'"):
         await ask(tools)
-    assert (len(log.facts), len(tools.calls)) == (2, 2)
 
 
-async def test_a_repair_turn_is_read_from_the_journal_too(toolkit, scripted, log):
-    await ask(toolkit(scripted("no", GOOD)))
-    silent = scripted()
-    assert await ask(toolkit(silent, redelivered=True)) == Poem(lines=["rain"])
-    assert (silent.requests, log.said) == ([], 2)
-
-
-async def test_a_refusal_cites_the_model_and_its_words(toolkit, scripted, log):
-    tools = toolkit(scripted(said("I won't write about rain.", stop="refusal")))
-    with pytest.raises(RefusedByModel, match=r"scripted:a refused.*I won't write about rain\."):
-        await ask(tools)
-    assert (len(log.facts), len(tools.calls)) == (1, 1)
-
-
-async def test_a_call_that_takes_too_long_is_given_up(toolkit, scripted, log):
-    async def never():
-        await asyncio.Event().wait()
-
-    with pytest.raises(ModelUnavailable, match=r"scripted:a did not answer within 0\.01 s"):
-        await ask(toolkit(scripted(never), call_timeout_s=0.01))
+async def test_a_call_that_can_not_be_made_for_now_is_named(toolkit, scripted, log):
+    waits = Parked("models", "all cooling", "acme/r1/llm.rhyme.2.1", 5.0)
+    with pytest.raises(Parked, match="waiting for models: all cooling"):
+        await ask(toolkit(scripted(waits)))
     assert log.facts == {}
 
 
@@ -236,28 +213,6 @@ async def test_inputs_that_the_prompt_does_not_take_are_named(toolkit, scripted)
 async def test_what_can_not_be_shown_to_any_model_is_impossible(toolkit, scripted):
     with pytest.raises(Impossible, match="too large"):
         await toolkit(scripted()).ask("poet/poem", reply=Poem, topic="x" * 4_000_001)
-
-
-async def test_an_unknown_target_is_named_with_those_that_are_known(toolkit, scripted, task):
-    tools = toolkit(scripted(), asked=task.model_copy(update={"model": "oracle:x"}))
-    with pytest.raises(Impossible, match=r"'oracle:x'.*scripted"):
-        await ask(tools)
-
-
-def test_an_empty_target_is_the_default(scripted):
-    made = []
-    models = Models("scripted:b", {"scripted": lambda target: made.append(target) or scripted(target=target)})
-    assert models.named("").target == "scripted:b"
-    assert models.named("") is models.named("scripted:b")
-    assert made == ["scripted:b"]
-
-
-def test_options_that_a_provider_does_not_know_are_impossible():
-    def refuse(target):
-        raise ValueError("unknown option 'speed'")
-
-    with pytest.raises(Impossible, match=r"scripted:speed=9.*unknown option 'speed'"):
-        Models("scripted", {"scripted": refuse}).named("scripted:speed=9")
 
 
 async def test_saved_files_can_be_loaded(toolkit, scripted, artifacts):

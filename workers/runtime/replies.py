@@ -81,7 +81,7 @@ def joins(head: str, tail: str) -> tuple[str, ...]:
     """
     rest = _reopened(tail)
     plain, shared = head + rest, _shared(head, rest)
-    without = [head + rest[length:] for length in shared]
+    without = [head + rest[length:] for length in shared[:2]]
     ways = [*without[:1], plain] if shared and _is_repeat(shared) else [plain, *without[:1]]
     return tuple(dict.fromkeys([*ways, head + tail, tail, *without[1:2]]))
 
