@@ -5,7 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from workers.cli import about, budget, fleet, looks, runs
+from workers.cli import about, budget, fleet, looks, models, runs
 from workers.cli.complaints import Complaint, Unreachable
 from workers.cli.outside import note
 from workers.runtime.errors import BusUnavailable
