@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from textwrap import wrap
 from typing import NamedTuple
 
 from rich.console import Group, RenderableType
@@ -54,8 +55,7 @@ class Size(NamedTuple):
 def picture(run: str, view: RunView, now: datetime, size: Size, hints: Hints | None = None) -> RenderableType:
     """The whole picture of a run, no wider and no higher than the terminal."""
     parts: list[RenderableType] = [_head(run, view), Text()]
-    waits = [*waiting(view, now, MOST_WAITS), what_helps(view, hints or Hints.kept(run))]
-    waits = [line for line in waits if line]
+    waits = [*waiting(view, now, MOST_WAITS), *_whole(what_helps(view, hints or Hints.kept(run)), size.width)]
     if view.tasks:
         parts += [_tasks(view, now, size._replace(height=size.height - len(waits))), Text()]
     parts += [_one_line(line, "bold yellow") for line in waits]
@@ -78,6 +78,11 @@ def _head(run: str, view: RunView) -> RenderableType:
 def _one_line(text: str, style: str) -> Text:
     """Text of others on one line, cut where the terminal ends."""
     return Text(plain(text), style, no_wrap=True, overflow="ellipsis")
+
+
+def _whole(text: str, width: int) -> list[str]:
+    """Text of our own in lines: a command in it is to be copied, so nothing is cut, and it is broken only at blanks."""
+    return wrap(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def _only_model(view: RunView) -> str:

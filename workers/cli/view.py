@@ -71,16 +71,15 @@ class RunView:
 
     @property
     def waits(self) -> tuple[WaitView, ...]:
-        """The tasks that wait for models or for budget now."""
-        return tuple(task.wait for task in self.tasks if task.wait)
+        """The tasks that wait for budget now, where a person can help, then those that wait for models."""
+        return tuple(sorted((task.wait for task in self.tasks if task.wait), key=lambda wait: wait.what))
 
     @property
     def standing(self) -> str:
         """The state in words: what the run waits for, when none of its tasks goes on meanwhile."""
         if self.state != "running" or any(task.state in ("running", "repairing") for task in self.tasks):
             return self.state
-        wanted = {wait.what for wait in self.waits}
-        return STUCK["budget"] if "budget" in wanted else STUCK["models"] if wanted else self.state
+        return STUCK[self.waits[0].what] if self.waits else self.state
 
     @property
     def is_over(self) -> bool:
