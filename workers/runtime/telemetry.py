@@ -15,13 +15,15 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from contracts.v1.journal import Call
 from workers.llm.failures import FailureKind
 from workers.llm.model import Completion
+from workers.runtime.redaction import Clean, CleanLines, clean_other_output, redactor_for
 from workers.runtime.settings import Settings
 
 Logger = structlog.stdlib.BoundLogger
 
 
-def configure_logging(settings: Settings) -> None:
-    """One line an event on standard error, JSON by default."""
+def configure_logging(settings: Settings, clean: Clean | None = None) -> None:
+    """One line an event on standard error, JSON by default, without secrets. `clean` hides those that are known."""
+    clean = clean or redactor_for(settings).clean
     level = getattr(logging, settings.log_level.upper())
     renderer: Any = (
         structlog.dev.ConsoleRenderer() if settings.log_format == "text" else structlog.processors.JSONRenderer()
@@ -33,12 +35,14 @@ def configure_logging(settings: Settings) -> None:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
             renderer,
+            CleanLines(clean),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
     )
     logging.getLogger("nats").setLevel(logging.ERROR)
+    clean_other_output(clean)
 
 
 def logger(worker: str) -> Any:
