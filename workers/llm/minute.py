@@ -120,12 +120,12 @@ def is_limited(limits: Limits) -> bool:
 
 def decoded(record: dict[str, Any]) -> Minute:
     """From parsed JSON; raises `TypeError`, `ValueError` or `LookupError` for what is none."""
-    slots = sorted(Slot(*(count(part) for part in slot)) for slot in record.get("slots", ()))
+    slots = [Slot(count(second), count(sent), count(used)) for second, sent, used in record.get("slots", ())]
     requests, tokens = (
         None if word is None else Left(count(word[0]), moment(word[1]))
         for word in (record.get("requests_left"), record.get("tokens_left"))
     )
-    return Minute(tuple(slots), requests, tokens)
+    return Minute(tuple(sorted(slots)), requests, tokens)
 
 
 def count(value: Any) -> int:

@@ -12,8 +12,9 @@ All is in integers, nano-dollars and tokens, so that nothing is lost to rounding
 """
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 
@@ -61,10 +62,10 @@ class Purse:
     written_off: Amount = NOTHING
     holds: tuple[Hold, ...] = ()
 
-    @property
+    @cached_property
     def held(self) -> Amount:
         """The sum of all holds."""
-        return _total(hold.amount for hold in self.holds)
+        return _total([hold.amount for hold in self.holds])
 
     def encode(self) -> bytes:
         """As compact JSON."""
@@ -137,7 +138,7 @@ def free(purse: Purse) -> Cap:
 
 def once_settled(purse: Purse) -> Cap:
     """What would be left if all calls under way cost nothing: cap + raises − spent − written off."""
-    more, gone = _total(amount for _, amount in purse.raises), purse.spent.plus(purse.written_off)
+    more, gone = _total([amount for _, amount in purse.raises]), purse.spent.plus(purse.written_off)
     return Cap(
         None if purse.cap.nanos is None else purse.cap.nanos + more.nanos - gone.nanos,
         None if purse.cap.tokens is None else purse.cap.tokens + more.tokens - gone.tokens,
@@ -164,11 +165,8 @@ def _taken(purse: Purse, name: str) -> tuple[Hold | None, tuple[Hold, ...]]:
     return hold, tuple(other for other in purse.holds if other is not hold)
 
 
-def _total(amounts: Iterable[Amount]) -> Amount:
-    total = NOTHING
-    for amount in amounts:
-        total = total.plus(amount)
-    return total
+def _total(amounts: Sequence[Amount]) -> Amount:
+    return Amount(sum(amount.nanos for amount in amounts), sum(amount.tokens for amount in amounts))
 
 
 def _checked(amount: Amount) -> Amount:
