@@ -22,6 +22,7 @@ SAMPLING = ("temperature", "top_p", "frequency_penalty", "presence_penalty", "re
 """Options that every Chat Completions endpoint may know; they go into the request as they are."""
 
 _LENGTH = {"length", "max_tokens", "model_length", "MAX_TOKENS"}
+_CACHED = ("prompt_cache_hit_tokens", "cached_tokens", "num_cached_tokens")  # DeepSeek, Together, Mistral
 _BROKEN = {"error", "insufficient_system_resource", "abort"}
 
 
@@ -57,10 +58,9 @@ class ChatListener:
         return End(_stop(self.finish, self._refusal), self.finish, self._usage, self._refusal)
 
 
-def send(client: Any, body: Json, own: Json) -> Any:
+def send(client: Any, body: Json, own: Json, **more: Any) -> Any:
     """Send a request; what comes is the raw response, its headers and not yet its body."""
-    more = {"extra_body": own} if own else {}
-    return client.chat.completions.with_raw_response.create(**body, **more)
+    return client.chat.completions.with_raw_response.create(**body, extra_body=own or None, **more)
 
 
 def spoken(target: Target, preset: Preset, known: Iterable[str]) -> tuple[Preset, Options]:
@@ -117,22 +117,24 @@ def response_format(request: ModelRequest, able: Capabilities) -> Json | None:
 
 
 def usage_of(chunk: Json) -> Usage | None:
-    """Tokens, where a chunk counts them: in `usage`, or in Groq's `x_groq`. DeepSeek and Together count the cached ones
-    in fields of their own."""
+    """Tokens, where a chunk counts them: in `usage`, or in Groq's `x_groq`; cached ones where each provider has them.
+
+    Gemini leaves its thoughts out of the completion's tokens, though it bills them: only the total holds them.
+    """
     groq = chunk.get("x_groq")
     usage = chunk.get("usage") or (groq.get("usage") if isinstance(groq, dict) else None)
     if not isinstance(usage, dict) or not isinstance(usage.get("prompt_tokens"), int):
         return None
-    cached = _details(usage, "prompt_tokens_details", "cached_tokens")
-    cached = cached or usage.get("prompt_cache_hit_tokens") or usage.get("cached_tokens")
-    reasoning = _details(usage, "completion_tokens_details", "reasoning_tokens")
-    return Usage(usage["prompt_tokens"], usage.get("completion_tokens") or 0, cached or 0, reasoning or 0)
+    cached = _count(usage.get("prompt_tokens_details"), "cached_tokens") or max(_count(usage, name) for name in _CACHED)
+    read, written = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    unsaid = max(0, _count(usage, "total_tokens") - read - written)
+    reasoning = _count(usage.get("completion_tokens_details"), "reasoning_tokens")
+    return Usage(read, written + unsaid, cached, max(reasoning, unsaid))
 
 
-def _details(usage: Json, where: str, name: str) -> int | None:
-    details = usage.get(where)
-    value = details.get(name) if isinstance(details, dict) else None
-    return value if isinstance(value, int) else None
+def _count(counts: object, name: str) -> int:
+    value = counts.get(name) if isinstance(counts, dict) else None
+    return value if isinstance(value, int) else 0
 
 
 def _text(value: object) -> str:

@@ -29,21 +29,19 @@ def make(target: Target, preset: Preset, key: str) -> Provider:
     able = can(target, preset)
 
     def ask(connected: Any, request: ModelRequest) -> Any:
-        return send(connected, *chat_body(request, target.model or target.name, own, able, sent))
+        return send(connected, *chat_body(request, target.model or target.name, own, able, sent), **unsigned(key))
 
     return Streaming(Api(lambda: client(base_url, key, options), ask, events, ChatListener), key)
 
 
 def client(base_url: str, key: str, options: dict[str, Any]) -> Any:
-    """OpenAI's client for an address. Without a key no `Authorization` is sent."""
+    """OpenAI's client for an address."""
     import openai  # noqa: PLC0415
 
     headers: dict[str, Any] = {
         "OpenAI-Organization": options.get("organization", openai.Omit()),
         "OpenAI-Project": options.get("project", openai.Omit()),
     }
-    if not key:
-        headers["Authorization"] = openai.Omit()
     return openai.AsyncOpenAI(
         api_key=key or "none",
         base_url=base_url,
@@ -51,6 +49,13 @@ def client(base_url: str, key: str, options: dict[str, Any]) -> Any:
         max_retries=0,
         timeout=openai.Timeout(None, connect=CONNECT_S),
     )
+
+
+def unsigned(key: str) -> dict[str, Any]:
+    """What a request says besides so that nothing is sent as `Authorization` when there is no key."""
+    import openai  # noqa: PLC0415
+
+    return {} if key else {"extra_headers": {"Authorization": openai.Omit()}}
 
 
 def events() -> Any:

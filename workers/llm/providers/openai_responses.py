@@ -17,7 +17,7 @@ from workers.llm.failures import CallFailed
 from workers.llm.model import End, ModelRequest, Provider, Stop, Usage
 from workers.llm.presets import Preset
 from workers.llm.providers.chat import messages_of
-from workers.llm.providers.openai_chat import client, events
+from workers.llm.providers.openai_chat import client, events, unsigned
 from workers.llm.providers.schema import form
 from workers.llm.providers.sdk import Options, can, options_of, output_limit, reported
 from workers.llm.providers.streaming import Api, Json, Streaming
@@ -36,7 +36,7 @@ def make(target: Target, preset: Preset, key: str) -> Provider:
 
     def ask(connected: Any, request: ModelRequest) -> Any:
         sent = responses_body(request, target.model or target.name, able, options)
-        return connected.responses.with_raw_response.create(**sent)
+        return connected.responses.with_raw_response.create(**sent, **unsigned(key))
 
     return Streaming(Api(lambda: client(base_url, key, options), ask, events, ResponseListener), key)
 
