@@ -9,6 +9,8 @@ import typer
 from rich.text import Text
 
 from contracts.v1.runs import RunClosed, RunRequested
+from workers.cli.calls import as_json as calls_as_json
+from workers.cli.calls import journal_of, listed
 from workers.cli.delivering import deliver
 from workers.cli.ending import Hints, as_json, standing, summary, waits_as_json
 from workers.cli.entries import Entry, read
@@ -22,6 +24,7 @@ from workers.cli.view import RunView, view_of
 from workers.runtime.ports import Stored
 
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many of the newest runs.")]
+Calls = Annotated[bool, typer.Option("--calls", help="The model calls of the run instead, and what they came to.")]
 Target = Annotated[Path, typer.Option("--out", metavar="DIR", help="Where to write the project; new or empty.")]
 Trusted = Annotated[
     list[str] | None, typer.Option("--trusted", metavar="KEY", help="Accept only capsules signed by this key (U…).")
@@ -107,15 +110,20 @@ def short_right(line: str, width: int) -> str:
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
-def show(context: typer.Context, run: RunName, tenant: Tenant = "", json: Json = False, nats: Nats = "") -> None:
+def show(
+    context: typer.Context, run: RunName, calls: Calls = False, tenant: Tenant = "", json: Json = False, nats: Nats = ""
+) -> None:
     """List the facts of RUN in order: sequence, time (UTC), name, gist; then how it stands."""
-    go(_show(outside_of(context), run, tenant, json, nats))
+    go(_show(outside_of(context), run, calls, tenant, json, nats))
 
 
-async def _show(outside: Outside, run: str, tenant: str, json: bool, nats: str) -> None:
+async def _show(outside: Outside, run: str, calls: bool, tenant: str, json: bool, nats: str) -> None:
     checked_run(run)
     async with session(outside, nats, tenant) as opened:
         entries = await opened.entries(run)
+    if calls:
+        _show_calls(outside, journal_of(entries), json)
+        return
     view = view_of(entries)
     if json:
         for entry in entries:
@@ -125,6 +133,13 @@ async def _show(outside: Outside, run: str, tenant: str, json: bool, nats: str) 
     widest = max(len(entry.name) for entry in entries)
     _print(outside, [_fact(entry, widest) for entry in entries])
     for line in standing(run, view, outside.now(), Hints.kept(run, opened.options)):
+        say(line)
+
+
+def _show_calls(outside: Outside, journal: tuple[Entry, ...], json: bool) -> None:
+    console = outside.console()
+    width = console.width if console.is_terminal else None
+    for line in map(jsonlib.dumps, calls_as_json(journal)) if json else listed(journal, width):
         say(line)
 
 
