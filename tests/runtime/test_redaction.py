@@ -17,9 +17,9 @@ SEED = "a-seed-for-signing"
 
 MODELS = """
 targets:
-  - {name: one, provider: openai, model: m, api_key_env: NOTHING_SPECIAL}
-  - {name: two, provider: openai, model: m, api_key_file: two.txt}
-  - {name: three, provider: openai, model: m, api_key_env: NOT_SET}
+  one: {provider: openai, model: m, api_key_env: NOTHING_SPECIAL}
+  two: {provider: openai, model: m, api_key_file: two.txt}
+  three: {provider: openai, model: m, api_key_env: NOT_SET}
 """
 
 
