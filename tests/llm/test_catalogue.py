@@ -1,14 +1,17 @@
 """models.yaml, names, keys: what is meant by a name, and everything that is wrong with a file."""
 
+import importlib
+import re
 import subprocess
 import sys
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from workers.llm.catalogue import BadModels, Catalogue, KeyMissing, builtin_text, usable_presets
 from workers.llm.presets import PRESETS
-from workers.llm.targets import NoSuchTarget, Target
+from workers.llm.targets import Capabilities, Limits, NoSuchTarget, Price, Route, Target
 
 FILE = """
     targets:
@@ -314,3 +317,35 @@ heavy = {"openai", "anthropic", "groq", "genai_prices", "workers.llm.builtin.mod
 raise SystemExit(len(heavy & set(sys.modules)))
 """
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
+class TestThePageOnModels:
+    PAGE = (Path(__file__).parents[2] / "docs" / "models.md").read_text()
+    EXAMPLES = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.DOTALL | re.MULTILINE)
+
+    @pytest.mark.parametrize("example", EXAMPLES)
+    def test_each_example_is_a_models_file(self, load, example):
+        assert load(example).targets
+
+    def test_each_provider_has_an_example(self, load):
+        shown = {target.provider for example in self.EXAMPLES for target in load(example).targets.values()}
+        assert shown == set(PRESETS)
+
+    @pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
+    def test_each_provider_is_in_the_table_with_its_key(self, preset):
+        (line,) = (line for line in self.PAGE.splitlines() if line.startswith(f"| `{preset.name}`: "))
+        assert not preset.key_needed or f"`{preset.key_env}`" in line
+
+    def test_the_options_of_each_example_are_known_to_its_provider(self, load):
+        for example in self.EXAMPLES:
+            catalogue = load(example)
+            for target in catalogue.targets.values():
+                preset = catalogue.preset_of(target)
+                if preset.adapter != "builtin":
+                    adapter = importlib.import_module(f"workers.llm.providers.{preset.adapter}")
+                    assert adapter.make(target, preset, "a-key")
+
+    def test_each_field_is_told(self):
+        models = (Target, Route, Capabilities, Limits, Price)
+        fields = {name for model in models for name in model.model_fields} - {"name"}
+        assert [name for name in sorted(fields) if f"`{name}`" not in self.PAGE] == []
