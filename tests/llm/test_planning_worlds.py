@@ -1,8 +1,8 @@
 """Worlds: fifty workers share accounts and budgets while providers fail and workers die, in virtual time.
 
-Everything shared is bytes. Workers plan by what they read a moment ago and reserve by what is there then, as the
-gateway does. Beside them stand witnesses who know nothing of the code under test: each provider notes what it gets and
-what it bills, and a referee for each account knows the rules of its breaker.
+Workers plan by what they read a moment ago and reserve by what is there then, as the gateway does; now and then what
+they share is written to bytes and read again. Beside them stand witnesses who know nothing of the code under test: each
+provider notes what it gets and what it bills, and a referee for each account knows the rules of its breaker.
 """
 
 import heapq
@@ -11,7 +11,6 @@ import random
 from collections import Counter
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
-from typing import Any
 
 from workers.llm.accounts import Account, answered, failed, ready_at, reserved, settled, unreserved
 from workers.llm.failures import MEANINGS, FailureKind
@@ -92,16 +91,15 @@ class World:
 
     def __init__(self, seed: int, calls: int) -> None:
         self.rng, self.now, self.seen = random.Random(seed), BEGIN, Counter[str]()
-        self.records: dict[str, bytes] = {}
-        self._decoded: dict[str, tuple[bytes | None, Any]] = {}
+        self.purses, self.accounts = dict[str, Purse](), dict[str, Account]()
         self.caps = {run: Cap(self.rng.randrange(2_000, 20_000), None) for run in RUNS} | {"day": Cap(None, 10**8)}
         self.allowed = {key: cap.nanos if cap.nanos is not None else 10**15 for key, cap in self.caps.items()}
         self.billed, self.billed_tokens = Counter[str](), Counter[str]()
         self.targets = [
-            Target(name="first", provider="openai", limits=Limits(requests_per_minute=150)),
-            Target(name="second", provider="groq", limits=Limits(tokens_per_minute=120_000, requests_per_minute=400)),
-            Target(name="third", provider="anthropic", limits=Limits(requests_per_minute=40)),
-            Target(name="last", provider="ollama", limits=Limits(tokens_per_minute=60_000)),
+            Target(name="first", provider="openai", limits=Limits(requests_per_minute=130)),
+            Target(name="second", provider="groq", limits=Limits(tokens_per_minute=80_000, requests_per_minute=400)),
+            Target(name="third", provider="anthropic", limits=Limits(requests_per_minute=30)),
+            Target(name="last", provider="ollama", limits=Limits(tokens_per_minute=30_000)),
         ]
         self.witnesses = {target.account: Witness(target.limits) for target in self.targets}
         self.outages = {target.name: self._outages() for target in self.targets}
@@ -115,23 +113,21 @@ class World:
         return [(start, start + self.rng.uniform(10, 400), self.rng.choice(kinds)) for start in starts]
 
     def purse(self, key: str) -> Purse:
-        return self._read(key, lambda content: Purse.decode(content, self.caps[key]))
+        return self.purses.get(key, Purse(self.caps[key]))
 
     def account(self, key: str) -> Account:
-        return self._read(key, Account.decode)
-
-    def _read(self, key: str, decode: Callable[[bytes | None], Any]) -> Any:
-        """What is in a record; the same bytes are read once."""
-        content = self.records.get(key)
-        if key not in self._decoded or self._decoded[key][0] is not content:
-            self._decoded[key] = (content, decode(content))
-        return self._decoded[key][1]
+        return self.accounts.get(key, Account())
 
     def change_purse(self, key: str, change: Callable[[Purse], Purse]) -> None:
-        self.records[key] = change(self.purse(key)).encode()
+        changed = change(self.purse(key))
+        self.purses[key] = Purse.decode(changed.encode(), self.caps[key]) if self._is_read_anew() else changed
 
     def change_account(self, key: str, change: Callable[[Account], Account]) -> None:
-        self.records[key] = change(self.account(key)).encode()
+        changed = change(self.account(key))
+        self.accounts[key] = Account.decode(changed.encode()) if self._is_read_anew() else changed
+
+    def _is_read_anew(self) -> bool:
+        return self.rng.random() < 0.1
 
     def bill(self, run: str, amount: Amount) -> None:
         """The provider charges; this is the money that may never exceed the caps."""
@@ -240,7 +236,7 @@ def _reserved(world: World, step: Go, run: str, name: str) -> Generator[float, N
     granted = True
     for key in (run, "day"):
         changed, done = reserve(world.purse(key), name, candidate.worst, world.now)
-        world.records[key] = changed.encode()
+        world.change_purse(key, lambda _, changed=changed: changed)
         granted = granted and done
         if not done:
             break
