@@ -123,7 +123,8 @@ class TestShown:
 
     def test_what_waits_for_budget_is_listed_with_what_helps(self, desk, story):
         waits = TaskWaits(**story.ids, role="pm", task="plan", attempt=1, n=1, what="budget", reason="it is gone")
-        desk.tell([story.request(), story.planning()[0], waits])
+        command = story.planning()[0].model_copy(update={"budget": Budget(usd=1.0)})
+        desk.tell([story.request(), command, waits])
         lines = desk("budget", "r1").stdout.splitlines()
         assert lines[0] == "run r1 waiting for budget"
         assert lines[1] == "  plan has waited 0.0 s for budget: it is gone"

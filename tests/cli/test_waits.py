@@ -9,10 +9,10 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from contracts.v1.budgets import BudgetRaised
+from contracts.v1.budgets import Budget, BudgetRaised
 from contracts.v1.failures import TaskFailed
 from contracts.v1.waits import TaskWaits
-from workers.cli.ending import Hints
+from workers.cli.ending import Hints, what_helps
 from workers.cli.entries import read
 from workers.cli.lines import Lines, line
 from workers.cli.picture import Size, picture
@@ -32,7 +32,8 @@ def wait(story, what="budget", task="design", n=1, attempt=1, reason="nothing is
 
 
 def up_to_design(story):
-    return [story.request(), *story.planning(), story.designing()[0]]
+    command = story.designing()[0].model_copy(update={"budget": Budget(usd=1.0)})
+    return [story.request(), *story.planning(), command]
 
 
 def failure(story, attempt=1):
@@ -116,7 +117,7 @@ class TestTheScreen:
     def test_for_budget_it_tells_the_whole_command_that_helps(self, drawn, story, width):
         hints = Hints.kept("r1", " --nats nats://a-broker-far-away.example:4222 --tenant acme")
         shown = drawn([*up_to_design(story), wait(story)], width, hints=hints)
-        assert f"`{hints.budget}`" in " ".join(text.strip() for text in shown)
+        assert f"`{hints.budget} --add 5`" in " ".join(text.strip() for text in shown)
         assert all(cell_len(text) <= width for text in shown)
 
     def test_for_models_nothing_has_to_be_done(self, drawn, story):
@@ -151,6 +152,21 @@ class TestLines:
         for view in (waits, waits, viewed(up_to_design(story)), waits):
             lines.tick(view, view.began)
         assert said == ["it goes on after `flotilla budget r1 --add 5`"] * 2
+
+
+@pytest.mark.parametrize(
+    ("budget", "helps"),
+    [
+        (Budget(usd=1.0), "it goes on after `flotilla budget r1 --add 5`"),
+        (Budget(tokens=1), "it goes on after `flotilla budget r1 --add-tokens 1000000`"),
+        (Budget(usd=0.0, tokens=1), "it goes on after `flotilla budget r1 --add 5 --add-tokens 1000000`"),
+        (None, "see `flotilla budget r1`"),
+    ],
+)
+def test_what_helps_raises_what_the_run_has_a_limit_of(story, viewed, budget, helps):
+    command = story.designing()[0].model_copy(update={"budget": budget})
+    view = viewed([story.request(), *story.planning(), command, wait(story)])
+    assert what_helps(view, Hints.kept("r1")) == helps
 
 
 class TestCommands:

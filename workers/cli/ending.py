@@ -8,12 +8,13 @@ from workers.cli.figures import count, dollars, plain, seconds, short
 from workers.cli.gist import evidence_line
 from workers.cli.view import RunView
 
+MORE_TOKENS = 1_000_000
 SILENCE_S = 8.0
 """A fleet takes up a request within milliseconds."""
 
 
 class Hints(NamedTuple):
-    """Where the facts of the run can be read afterwards, how its project can be had, and how it may spend more."""
+    """Where the facts of the run can be read afterwards, how its project can be had, and the command on its budget."""
 
     facts: str
     project: str
@@ -22,14 +23,9 @@ class Hints(NamedTuple):
     @classmethod
     def kept(cls, run: str, options: str = "") -> "Hints":
         """For a run whose broker stays. `options` is what commands need to get there, e.g. ` --tenant acme`."""
-        return cls(
-            f"flotilla show {run}{options}", f"flotilla fetch {run}{options} --out DIR", more_budget(run, options)
-        )
-
-
-def more_budget(run: str, options: str = "") -> str:
-    """The command that lets a run spend more."""
-    return f"flotilla budget {run}{options} --add 5"
+        return cls(*(f"flotilla {how}" for how in (
+            f"show {run}{options}", f"fetch {run}{options} --out DIR", f"budget {run}{options}",
+        )))  # fmt: skip
 
 
 def ending(run: str, view: RunView, hints: Hints) -> list[str]:
@@ -58,10 +54,15 @@ def waiting(view: RunView, now: datetime, most: int = 3) -> list[str]:
 
 
 def what_helps(view: RunView, hints: Hints) -> str:
-    """What lets a run go on that waits for budget; empty when it doesn't, or when nothing is known to help."""
+    """What lets a run go on that waits for budget; empty when it waits for none.
+
+    It raises what the run has a limit of. A run without any waits for what its tenant may spend in a day.
+    """
     if not hints.budget or all(wait.what != "budget" for wait in view.waits):
         return ""
-    return f"it goes on after `{hints.budget}`"
+    usd, tokens = (view.budget.usd, view.budget.tokens) if view.budget else (None, None)
+    more = ("" if usd is None else " --add 5") + ("" if tokens is None else f" --add-tokens {MORE_TOKENS}")
+    return f"it goes on after `{hints.budget}{more}`" if more else f"see `{hints.budget}`"
 
 
 def standing(run: str, view: RunView, now: datetime, hints: Hints) -> list[str]:

@@ -14,7 +14,7 @@ from workers.cli.amounts import budget_typed
 from workers.cli.brokers import Broker, given_broker
 from workers.cli.complaints import INTERRUPTED, Misused
 from workers.cli.delivering import deliver, leave_behind
-from workers.cli.ending import Hints, more_budget
+from workers.cli.ending import Hints
 from workers.cli.figures import short
 from workers.cli.following import Fleet, Following, Shown
 from workers.cli.lines import JsonLines, Lines
@@ -162,7 +162,7 @@ def _hints(opened: Session, run: str, left_behind: Path | None, out: Path | None
         kept = Hints(
             f"facts in {left_behind}",
             "not kept, its broker ends with this command; --out DIR writes it",
-            more_budget(run, f" --nats {without_password(opened.settings.nats_url)}{opened.options}"),
+            f"flotilla budget {run} --nats {without_password(opened.settings.nats_url)}{opened.options}",
         )
     return kept if out is None else kept._replace(project="")
 

@@ -12,11 +12,12 @@ from typing import Literal, TypeVar
 from contracts.message import Message
 from contracts.v1.approvals import ApprovalGiven, GateOpened
 from contracts.v1.ballots import BallotOpened, DecisionMade, VoteCast
+from contracts.v1.budgets import Budget
 from contracts.v1.capsules import CapsulePacked
 from contracts.v1.journal import ModelCalled
 from contracts.v1.projects import Evidence
 from contracts.v1.runs import CancelRequested, FieldError, RunClosed, RunRequested, Spent, Status
-from contracts.v1.tasks import ProjectVerified
+from contracts.v1.tasks import ProjectVerified, Task
 from workers.cli.entries import Entry, ordered
 from workers.cli.planned import needs_of, planned_tasks
 from workers.cli.taskview import STUCK, TaskView, WaitView, facts_by_task, planned_state, seen
@@ -51,7 +52,8 @@ class GateView:
 
 @dataclass(frozen=True)
 class RunView:
-    """What is known of a run. `spoiled` holds (name, reason) of facts that do not decode."""
+    """What is known of a run. `budget` is that of the newest command; `spoiled` holds (name, reason) of facts that do
+    not decode."""
 
     state: RunState = "unknown"
     idea: str = ""
@@ -59,6 +61,7 @@ class RunView:
     ballots: tuple[BallotView, ...] = ()
     gates: tuple[GateView, ...] = ()
     spent: Spent = field(default_factory=Spent)
+    budget: Budget | None = None
     evidence: Evidence | None = None
     evidence_at: str = ""
     capsule: CapsulePacked | None = None
@@ -103,6 +106,7 @@ def view_of(entries: Iterable[Entry]) -> RunView:
         ballots=_ballots(facts),
         gates=_gates(facts),
         spent=_spent(facts),
+        budget=next((command.budget for command in reversed(_said(facts, Task))), None),
         evidence=(closing.evidence if closing else None) or _evidence(facts),
         evidence_at=closing.evidence_at if closing else "",
         capsule=_first(facts, CapsulePacked),
