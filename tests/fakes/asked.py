@@ -13,7 +13,7 @@ _ROUTES = (
     ("azure", re.compile(r"^/openai/deployments/(?P<model>[^/]+)/chat/completions\?api-version=.+$")),
     ("groq", re.compile(r"^/openai/v1/chat/completions$")),
     ("responses", re.compile(r"^(/openai)?(/v1)?/responses(\?api-version=.+)?$")),
-    ("messages", re.compile(r"^/v1/messages$")),
+    ("messages", re.compile(r"^(/anthropic)?/v1/messages$")),
     ("bedrock", re.compile(r"^/model/(?P<model>[^/]+)/invoke(?P<stream>-with-response-stream)?$")),
     ("vertex", re.compile(r"^(/v1)?/projects/.+/models/(?P<model>[^/:]+):(?P<stream>streamR|r)awPredict$")),
     ("chat", re.compile(r"^(/[a-z0-9]+)*/chat/completions$")),

@@ -24,6 +24,14 @@ ERRORS = {
     503: "overloaded_error",
     529: "overloaded_error",
 }
+GOOGLE = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    503: "UNAVAILABLE",
+}
 
 
 def _event(asked: Asked, kind: str, **content: Any) -> bytes:
@@ -100,7 +108,7 @@ def error(asked: Asked, play: Play) -> dict[str, Any]:
     if asked.api == "bedrock":
         return {"message": message}
     if asked.api == "vertex" and not play.code:
-        return {"error": {"code": play.status, "message": message, "status": "FAKE"}}
+        return {"error": {"code": play.status, "message": message, "status": GOOGLE.get(play.status, "INTERNAL")}}
     return {"type": "error", "error": {"type": play.code or ERRORS.get(play.status, "api_error"), "message": message}}
 
 

@@ -148,6 +148,11 @@ class FakeProvider:
         connection.cut_at = play.cut_at
         headers = {"x-request-id": "req_fake", "request-id": "req_fake", **dialect.limits(play.allowance)}
         headers.update(play.headers)
+        if play.body:
+            await connection.pause(play.first_s)
+            await connection.head(play.status, headers, len(play.body))
+            await connection.send(play.body)
+            return
         if play.status != 200:
             if asked.api == "bedrock" and play.code:
                 headers["x-amzn-errortype"] = play.code

@@ -32,7 +32,8 @@ class Play:
     `code` and `message` are the provider's words for an error, each provider's own by default. `finish` replaces the
     provider's word for `stop`. `usage` None counts four characters as a token; with `counts` off nothing is said of it,
     with `counts_unasked` a chat stream counts in its last choice, as Mistral does.
-    `cut_at` drops the connection after so many bytes of the response, its head included.
+    `body` is a recorded body, sent as it is under `headers`. `cut_at` drops the connection after so many bytes of the
+    response, its head included.
     """
 
     text: str = "All is well."
@@ -42,6 +43,7 @@ class Play:
     status: int = 200
     code: str = ""
     message: str = ""
+    body: bytes = b""
     headers: Mapping[str, str] = field(default_factory=dict)
     allowance: Allowance = _UNSAID
     stop: Stop = "end"

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import email.utils
+import importlib
 import json
 import os
 import signal
@@ -22,7 +23,10 @@ import pytest_asyncio
 from tests.fakes.provider import Builtin, FakeProvider
 from tests.fakes.script import Play, failing, rate_limited, refused, truncated
 from workers.llm.builtin import BuiltinModel
-from workers.llm.model import Allowance, ModelRequest, PromptMessage, Usage
+from workers.llm.model import Allowance, End, ModelRequest, PromptMessage, Text, Usage
+from workers.llm.presets import PRESETS
+from workers.llm.targets import Target
+from workers.roles.project_manager.replies import PlanReply
 
 ROOT = Path(__file__).parents[2]
 HELLO = [{"role": "user", "content": "Say hello."}]
@@ -341,6 +345,19 @@ STRUCTURED: dict[str, Callable[[Clients, list[Any]], Any]] = {
 }
 
 
+PLAN = ModelRequest(
+    messages=(
+        PromptMessage(role="system", text="Plan it."),
+        PromptMessage(
+            role="user",
+            text='<data name="idea">\n"Track books (title, ISBN unique, price)."\n</data>\n'
+            '<data name="roles">\n[]\n</data>\n<data name="objections">\n[]\n</data>',
+        ),
+    ),
+    reply_schema=PlanReply.model_json_schema(),
+)
+
+
 @pytest.mark.parametrize("way", STRUCTURED)
 async def test_the_request_is_rebuilt_from_each_wire_format(fake, clients, way):
     asked: list[Any] = []
@@ -372,6 +389,30 @@ async def test_in_builtin_mode_it_says_what_the_builtin_model_says(fake, clients
 
     assert text == said.text
     assert fake.billed == (max(said.input_tokens, 0), said.output_tokens)
+
+
+@pytest.mark.parametrize("preset", ["openai", "openai-responses", "azure", "groq", "anthropic", "bedrock", "vertex"])
+async def test_through_every_adapter_the_builtin_model_does_the_same_job(fake, preset, monkeypatch):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKFAKE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    fake.default = Builtin("builtin")
+    made = PRESETS[preset]
+    module = importlib.import_module(f"workers.llm.providers.{made.adapter}")
+    options = {"vertex": {"region": "eu", "project_id": "lab"}, "bedrock": {"region": "eu-west-1"}}.get(preset, {})
+    tail = {"openai": "/v1", "openai-responses": "/v1", "vertex": "/v1"}.get(preset, "")
+    target = Target(name="t", provider=preset, model="m", base_url=fake.url + tail, options=options)
+    provider = module.make(target, made, "" if preset == "bedrock" else "key")
+
+    heard = [piece async for piece in provider.stream(PLAN)]
+    await provider.close()
+
+    said = await BuiltinModel().complete(PLAN)
+    assert said.stop == "end"
+    assert "".join(piece.text for piece in heard if isinstance(piece, Text)) == said.text
+    assert isinstance(heard[-1], End)
+    assert heard[-1].usage is not None
+    assert heard[-1].usage.output_tokens == said.output_tokens
+    assert len(fake.requests) == 1
 
 
 async def test_an_outage_of_the_builtin_model_is_a_503(fake, clients):
