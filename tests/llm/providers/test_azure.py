@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.llm.model import End
+from workers.llm.model import Began, End
 
 
 async def test_the_version_of_the_api_and_its_word_for_the_limit_are_options(provider, pieces, request_, tape):
@@ -21,7 +21,8 @@ async def test_a_prompt_that_the_filter_stops_is_a_refusal(provider, pieces, req
     tape.fail(400, {"error": {**error, "innererror": inner}})
     got, failure = await pieces(provider("azure"), request_)
     assert failure is None
-    (end,) = got
+    began, end = got
+    assert began == Began()
     assert (end.stop, end.finish, end.usage) == ("refusal", "content_filter", None)
     assert message in end.refusal
     assert len(tape.heard) == 1
@@ -41,6 +42,7 @@ async def test_a_deployment_that_does_not_exist_is_an_unknown_model(provider, pi
 
 async def test_the_key_of_the_environment_is_not_taken(provider, pieces, request_, tape, monkeypatch):
     monkeypatch.setenv("AZURE_OPENAI_AD_TOKEN", "canary-token")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "Authorization: canary-token\nX-Team: canary-token")
     tape.recorded("azure")
     await pieces(provider("azure"), request_)
     assert "canary-token" not in repr(tape.heard[-1])

@@ -101,11 +101,6 @@ async def test_nobody_listening_is_unreachable(preset, provider, pieces, request
     assert "127.0.0.1" in failure.reason
 
 
-async def test_a_name_that_nobody_has_is_unreachable(preset, provider, pieces, request_):
-    _, failure = await pieces(provider(preset, base_url="http://nobody.invalid/v1"), request_)
-    assert failure.kind == "unreachable"
-
-
 async def test_a_connection_that_breaks_before_the_answer_is_disconnected(asked, tape):
     tape.drop()
     got, failure = await asked()

@@ -92,13 +92,25 @@ def test_a_preset_says_everything_about_its_models_that_a_call_needs(preset):
     assert bool(preset.key_env) or not preset.key_needed
 
 
-@pytest.mark.parametrize("name", ["OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "OPENAI_API_KEY", "OPENAI_BASE_URL"])
+AMBIENT = {
+    "OPENAI_ORG_ID": "canary-of-openai",
+    "OPENAI_PROJECT_ID": "canary-of-openai",
+    "OPENAI_API_KEY": "canary-of-openai",
+    "OPENAI_ADMIN_KEY": "canary-of-openai",
+    "OPENAI_BASE_URL": "http://canary-of-openai.invalid",
+    "OPENAI_CUSTOM_HEADERS": "authorization: Bearer canary-of-openai\nX-Team: canary-of-openai",
+}
+
+
+@pytest.mark.parametrize("name", AMBIENT)
+@pytest.mark.parametrize(("preset", "key"), [("ollama", ""), ("mistral", KEY)])
 async def test_what_the_environment_says_of_openai_reaches_nobody_else(
-    name, tape, provider, pieces, request_, monkeypatch
+    preset, key, name, tape, provider, pieces, request_, monkeypatch
 ):
-    monkeypatch.setenv(name, "canary-of-openai")
-    tape.recorded("ollama")
-    got, failure = await pieces(provider("ollama", "/v1", key=""), request_)
+    monkeypatch.setenv(name, AMBIENT[name])
+    tape.recorded(preset)
+    got, failure = await pieces(provider(preset, "/v1", key=key), request_)
     assert failure is None
     assert isinstance(got[-1], End)
     assert "canary-of-openai" not in repr(tape.heard[-1])
+    assert tape.heard[-1].headers.get("authorization", "") == (f"Bearer {key}" if key else "")

@@ -12,7 +12,7 @@ from typing import Any
 from workers.llm.model import ModelRequest, Provider
 from workers.llm.presets import Preset
 from workers.llm.providers.chat import ChatListener, chat_body, send, spoken
-from workers.llm.providers.openai_chat import events
+from workers.llm.providers.openai_chat import events, own_headers
 from workers.llm.providers.sdk import CONNECT_S, can
 from workers.llm.providers.streaming import Api, Streaming
 from workers.llm.targets import Target
@@ -44,7 +44,7 @@ def client(endpoint: str, version: str, key: str) -> Any:
         api_key=key or "none",
         azure_endpoint=endpoint,
         api_version=version,
-        default_headers={"OpenAI-Organization": openai.Omit(), "OpenAI-Project": openai.Omit()},  # type: ignore[dict-item]
+        default_headers=own_headers({"OpenAI-Organization": None, "OpenAI-Project": None, "Authorization": None}),
         max_retries=0,
         timeout=openai.Timeout(None, connect=CONNECT_S),
     )

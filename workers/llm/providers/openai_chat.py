@@ -7,6 +7,7 @@ its preset says. Nothing is taken from OPENAI_* variables: a key, an organizatio
 not reach another.
 """
 
+import os
 from typing import Any
 
 from workers.llm.model import ModelRequest, Provider
@@ -38,17 +39,24 @@ def client(base_url: str, key: str, options: dict[str, Any]) -> Any:
     """OpenAI's client for an address."""
     import openai  # noqa: PLC0415
 
-    headers: dict[str, Any] = {
-        "OpenAI-Organization": options.get("organization", openai.Omit()),
-        "OpenAI-Project": options.get("project", openai.Omit()),
-    }
+    named = {"OpenAI-Organization": options.get("organization"), "OpenAI-Project": options.get("project")}
     return openai.AsyncOpenAI(
         api_key=key or "none",
         base_url=base_url,
-        default_headers=headers,
+        default_headers=own_headers({"Authorization": f"Bearer {key}" if key else None, **named}),
         max_retries=0,
         timeout=openai.Timeout(None, connect=CONNECT_S),
     )
+
+
+def own_headers(headers: dict[str, Any]) -> dict[str, Any]:
+    """Headers with what may not be sent left out: those that are None, and what OPENAI_CUSTOM_HEADERS would add."""
+    import openai  # noqa: PLC0415
+
+    ambient = (line.partition(":")[0].strip() for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").split("\n"))
+    mine = {name.lower() for name in headers}
+    unwanted = {name: None for name in ambient if name and name.lower() not in mine}
+    return {name: openai.Omit() if value is None else value for name, value in (unwanted | headers).items()}
 
 
 def unsigned(key: str) -> dict[str, Any]:

@@ -70,6 +70,7 @@ class Streaming:
         except Exception as error:
             if getattr(error, "code", None) != "content_filter":
                 raise
+            yield Began()
             yield End("refusal", "content_filter", None, shown(str(getattr(error, "message", "")), self._key))
             return
         try:
