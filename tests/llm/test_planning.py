@@ -157,6 +157,18 @@ def test_a_fallback_that_can_be_paid_is_used_when_the_better_one_cannot() -> Non
     assert (step.until, step.what) == (NOW + 9, "models")
 
 
+def test_money_that_may_be_free_in_a_second_is_not_missed_for_a_target_that_cools_for_longer() -> None:
+    purse, _ = reserve(Purse(Cap(35, None)), "other", Amount(10, 1), NOW)
+    step = plan(_wanted([A], [B]), State(_accounts(b=9.0), purses=(purse,)), NOW)
+    assert isinstance(step, Wait)
+    assert (step.until, step.what) == (NOW + 1, "budget")
+
+
+def test_a_call_may_fill_the_whole_context() -> None:
+    wanted = _wanted([_candidate("a", context=1_000)], tokens_needed=1_000)
+    assert _went(plan(wanted, State(), NOW)) == "a"
+
+
 def test_an_unknown_price_is_refused_where_money_counts_and_only_there() -> None:
     wanted = _wanted([_candidate("a", None)])
     step = plan(wanted, State(purses=(Purse(Cap(DOLLAR, None)),)), NOW)
@@ -209,7 +221,7 @@ def candidates(draw: st.DrawFn) -> Candidate:
         model="same" if shared else "",
         quality=draw(st.sampled_from([20, 60])),
         limits=limits,
-        capabilities=Capabilities(context_tokens=draw(st.sampled_from([None, 500, 5_000]))),
+        capabilities=Capabilities(context_tokens=draw(st.sampled_from([None, 500, 1_000, 5_000]))),
     )
     worst = draw(st.none() | st.builds(Amount, st.integers(0, 100), st.integers(1, 900)))
     return Candidate(target, draw(st.integers(1, 700)), worst)
