@@ -193,6 +193,7 @@ def test_what_the_provider_says_is_left_counts_until_all_is_there_again() -> Non
     assert ready_at(account, limits, 300, NOW) == NOW
     assert ready_at(account, limits, 301, NOW) == NOW + 10
     taken = reserved(account, limits, 100, NOW)
+    assert ready_at(replace(taken, minute=replace(taken.minute, requests_left=None)), limits, 201, NOW) == NOW + 10
     assert ready_at(taken, limits, 100, NOW) == NOW + 20.5
     assert ready_at(taken, limits, 100, NOW + 20.5) == NOW + 20.5
 
