@@ -1,12 +1,12 @@
 """What Chat Completions say: refusals, truncation, options, and servers that do it their own way."""
 
+import asyncio
 import json
 
 import pytest
 
 from workers.llm.model import Began, End, ModelRequest, PromptMessage, Text, Usage
 from workers.llm.providers.schema import instruction
-from workers.llm.targets import Target
 
 PLAIN = ModelRequest(messages=(PromptMessage(role="user", text="Say hi."),), reply_schema=None, max_output_tokens=50)
 
@@ -130,16 +130,17 @@ def test_a_limit_that_no_server_knows_is_refused(provider):
         provider("compatible", options={"tokens_field": "limit"})
 
 
-async def test_one_client_serves_many_calls_at_once(provider, pieces, request_, tape):
+async def test_calls_at_the_same_time_share_one_client(provider, pieces, request_, tape):
     asked = provider("openai", "/v1")
     for _ in range(3):
         tape.recorded("openai")
-    for _ in range(3):
-        got, failure = await pieces(asked, request_)
-        assert failure is None
-        assert got[-1].stop == "end"
-    assert len(tape.heard) == 3
-    assert len({heard.headers["host"] for heard in tape.heard}) == 1
+    answers = await asyncio.gather(*(pieces(asked, request_) for _ in range(3)))
+    assert [(failure, got[-1].stop) for got, failure in answers] == [(None, "end")] * 3
+    client = asked._client
+    tape.recorded("openai")
+    await pieces(asked, request_)
+    assert asked._client is client
+    assert len(tape.heard) == 4
 
 
 def test_a_provider_shows_neither_its_key_nor_makes_a_client_before_it_is_asked(provider):
@@ -148,5 +149,7 @@ def test_a_provider_shows_neither_its_key_nor_makes_a_client_before_it_is_asked(
     assert asked._client is None
 
 
-def test_a_target_without_a_model_asks_for_its_name():
-    assert Target(name="gpt-x", provider="openai").model == ""
+async def test_a_target_without_a_model_asks_for_its_name(provider, pieces, tape):
+    tape.recorded("openai")
+    await pieces(provider("openai", "/v1", name="gpt-x", model=""), PLAIN)
+    assert tape.body["model"] == "gpt-x"
