@@ -122,6 +122,7 @@ def of_call(entry: ModelCalled, target: Target) -> Attributes:
             "flotilla.estimated": entry.estimated,
             "flotilla.lost": entry.lost,
             "flotilla.tries": len(entry.tries),
+            "gen_ai.output.type": "json" if "reply_schema" in entry.parameters else None,
             "gen_ai.prompt.name": entry.prompt,
             "gen_ai.prompt.version": entry.prompt_version,
             "gen_ai.request.stream": None if first is None else True,
@@ -142,6 +143,7 @@ def of_failed_call(attempt: Attempt, failed: FailedCall) -> Attributes:
         {
             **_of_attempt(attempt),
             **_of_request(failed.target, failed.request.max_output_tokens, failed.request.seed),
+            "gen_ai.output.type": None if failed.request.reply_schema is None else "json",
             "error.type": failed.error.kind,
         }
     )
