@@ -41,7 +41,8 @@ def entry(n=1, **more):
         "tenant": "acme", "run": "r1", "task": "design", "attempt": 1, "n": n, "role": "architect",
         "target": "smart", "prompt": "architect/design", "prompt_version": "v7", "request_sha256": "0" * 64,
         "input_tokens": 120, "output_tokens": 30, "cost_usd": 0.5, "latency_ms": 2_000.0, "completion": SECRET,
-        "asked": "default", "finish": "stop", "parameters": {"max_output_tokens": 32_000, "seed": 1, "reply_schema": "Design"},
+        "asked": "default", "finish": "stop",
+        "parameters": {"max_output_tokens": 32_000, "seed": 1, "reply_schema": "Design"},
         "cached_input_tokens": 20, "reasoning_tokens": 5, "first_token_ms": 250.0,
         "tries": (Try(target="other", kind="overloaded", reason=SECRET),),
     }  # fmt: skip
