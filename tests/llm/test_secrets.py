@@ -142,6 +142,11 @@ def test_a_line_of_json_stays_one(event, with_key):
     json.loads(Redactor([KEY, SECRET]).clean(line))
 
 
+@pytest.mark.parametrize("size", range(6, len(KEY) + 1))
+def test_a_key_in_whose_middle_a_text_was_cut_off_is_hidden(size):
+    assert Redactor([KEY]).clean(f"no access for {KEY[:size]}") == "no access for ***"
+
+
 def test_short_values_are_no_secrets():
     assert secrets_in({"API_KEY": "short"}) == ()
     assert Redactor(["on"]).clean("go on") == "go on"

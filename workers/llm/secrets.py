@@ -77,12 +77,15 @@ class Redactor:
         parts = [(secret, _part(secret)) for secret in self._secrets if _part(secret)]
         self._heads = {secret[:size]: secret for secret, size in parts}
         self._tails = {secret[-size:]: secret for secret, size in parts}
+        self._cut = {secret[:size] for secret, part in parts for size in range(SHORTEST, part)}
         self._parts = _any_of([*self._heads, *self._tails])
         masks = r"|\*\*\*|•••|\.\.\.|…" if self._secrets else ""
         self._signs = re.compile(f"{_SIGNS}{masks}|{_any_of([*forms, *self._heads, *self._tails]).pattern}")
 
     def clean(self, text: str) -> str:
         """The text without secrets."""
+        if self._cut:
+            text = self._without_cut(text)
         if not self._signs.search(text):
             return text
         if self._secrets:
@@ -104,6 +107,13 @@ class Redactor:
             kept += (text[at:start], HIDDEN)
             at = end
         return "".join((*kept, text[at:]))
+
+    def _without_cut(self, text: str) -> str:
+        """Without the beginning of a secret at the end, where somebody cut the text off in the middle of it."""
+        for size in range(LONGEST_PART - 1, SHORTEST - 1, -1):
+            if text[-size:] in self._cut:
+                return text[:-size] + HIDDEN
+        return text
 
     def _without_masked(self, text: str) -> str:
         """Without what a provider shows of a key beside its own mask: `sk-ab****yz`."""
