@@ -8,13 +8,18 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from workers.llm.failures import CallFailed
 from workers.llm.known_accounts import KnownAccounts
-from workers.llm.ledger import Ledger, Taken
+from workers.llm.ledger import NANOS, Ledger, Taken
 from workers.llm.model import Allowance, Began, Completion, End, Heard, ModelRequest, Text, Usage
 from workers.llm.offers import Offer
 from workers.llm.purse import Amount
 from workers.llm.records import RecordsUnavailable
+
+
+_logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,11 @@ class _Heard:
         self.first_at: float | None = None
         self.end: End | None = None
         self.allowance = Allowance()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the text, which are never fewer than its tokens."""
+        return sum(len(text.encode()) for text in self.texts)
 
 
 class Ask:
@@ -77,11 +87,16 @@ class Ask:
             return await asyncio.shield(self._settle(so_far, so_far.end))
         except CallFailed as error:
             failed = CallFailed(error.kind, self._clean(error.reason), error.retry_after_s)
-            await asyncio.shield(self._failed(failed))
+            await asyncio.shield(self._failed(failed, billed=error.meaning.billed or bool(so_far.texts)))
             return failed
-        except BaseException:
-            # Cancelled, or a fault of our own: the provider may bill for what it was asked.
-            await asyncio.shield(self._ledger.write_off(self._taken))
+        except Exception as error:
+            # An SDK's fault or our own. It would come again with each delivery, so another target is better.
+            _logger.error("provider_fault", target=self.offer.target.name, error=repr(error), exc_info=True)
+            failed = CallFailed("server_error", self._clean(f"{type(error).__name__}: {error}"))
+            await asyncio.shield(self._failed(failed, billed=True))
+            return failed
+        except BaseException:  # cancelled: the provider may bill for what it was asked
+            await asyncio.shield(self._left())
             raise
         finally:
             self.began.set()
@@ -120,60 +135,58 @@ class Ask:
         return CallFailed("timeout", f"no token within {self._patience.first_token_s:g} s")
 
     async def _settle(self, so_far: _Heard, end: End) -> Answered:
-        completion = self._completion(so_far, end)
-        used = completion.input_tokens + completion.output_tokens
-        if completion.estimated:
+        usage = end.usage or Usage(self.offer.bound, min(so_far.size, self.offer.max_output_tokens))
+        used, nanos = usage.input_tokens + usage.output_tokens, self._nanos(usage)
+        if end.usage is None:
             await self._ledger.write_off(self._taken)
         else:
-            await self._ledger.settle(self._taken, Amount(self._nanos(_usage(completion)), used))
+            await self._ledger.settle(self._taken, Amount(nanos or 0, used))
         target = self.offer.target
         with contextlib.suppress(RecordsUnavailable):  # the answer is here; the account is told by the next call
             await self._accounts.answered(
                 target.account, target.limits, self.offer.tokens, self._at, used, so_far.allowance, self._now()
             )
-        return Answered(completion)
+        return Answered(self._completion(so_far, end, usage, nanos))
 
-    async def _failed(self, error: CallFailed) -> None:
-        if error.meaning.billed:
+    async def _failed(self, error: CallFailed, billed: bool) -> None:
+        if billed:
             await self._ledger.write_off(self._taken)
         else:
             await self._ledger.release(self._taken)
-        target = self.offer.target
+        target, used = self.offer.target, self.offer.tokens if billed else 0
         with contextlib.suppress(RecordsUnavailable):
             await self._accounts.failed(
-                target.account, target.limits, self.offer.tokens, self._at, error, self._now()
+                target.account, target.limits, self.offer.tokens, self._at, used, error, self._now()
             )  # fmt: skip
+
+    async def _left(self) -> None:
+        await self._ledger.write_off(self._taken)
+        with contextlib.suppress(RecordsUnavailable):
+            await self._accounts.left(self.offer.target.account, self._at, self._now())
 
     def lost(self) -> Completion:
         """This call as the journal has it when another one answered first: all of it may be billed."""
         offer = self.offer
-        worst = None if offer.worst is None or offer.tariff is None else offer.worst.nanos / 10**9
+        worst = None if offer.worst is None or offer.tariff is None else offer.worst.nanos / NANOS
         return Completion(
             "", offer.bound, offer.max_output_tokens, "length", worst, offer.target.name, "lost", estimated=True
         )  # fmt: skip
 
-    def _completion(self, so_far: _Heard, end: End) -> Completion:
-        text = "".join(so_far.texts) or end.refusal
-        usage = end.usage or Usage(self.offer.bound, min(len(text.encode()), self.offer.max_output_tokens))
-        now = self._now()
+    def _completion(self, so_far: _Heard, end: End, usage: Usage, nanos: int | None) -> Completion:
         return Completion(
-            text=text,
+            text="".join(so_far.texts) or end.refusal,
             input_tokens=usage.input_tokens,
             output_tokens=usage.output_tokens,
             stop=end.stop,
-            cost_usd=None if self.offer.tariff is None else self._nanos(usage) / 10**9,
+            cost_usd=None if nanos is None else nanos / NANOS,
             target=self.offer.target.name,
             finish=end.finish,
             cached_input_tokens=usage.cached_input_tokens,
             reasoning_tokens=usage.reasoning_tokens,
             first_token_s=None if so_far.first_at is None else so_far.first_at - self._at,
-            duration_s=now - self._at,
+            duration_s=self._now() - self._at,
             estimated=end.usage is None,
         )
 
-    def _nanos(self, usage: Usage) -> int:
-        return 0 if self.offer.tariff is None else self.offer.tariff.cost(usage)
-
-
-def _usage(said: Completion) -> Usage:
-    return Usage(said.input_tokens, said.output_tokens, said.cached_input_tokens, said.reasoning_tokens)
+    def _nanos(self, usage: Usage) -> int | None:
+        return None if self.offer.tariff is None else self.offer.tariff.cost(usage)

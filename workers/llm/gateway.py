@@ -27,7 +27,7 @@ from workers.llm.failures import CallFailed, FailureKind
 from workers.llm.hedging import Hedges
 from workers.llm.known_accounts import KnownAccounts
 from workers.llm.ledger import NANOS, Ledger, Taken
-from workers.llm.model import Completion, Heard, ModelRequest
+from workers.llm.model import Completion, Heard, ModelRequest, ModelUnavailable
 from workers.llm.offers import Offer, Offers, Unusable
 from workers.llm.planning import Go, State, Wait, Wanted, plan
 from workers.llm.purse import Amount
@@ -117,7 +117,7 @@ class Gateway:
         for _ in range(MOST_PLANS):
             now = self._now()
             if now >= call.deadline:
-                raise Parked("models", _told("its deadline has passed", asking), call.name, BUDGET_LOOK_S)
+                raise ModelUnavailable(_told("the call's deadline has passed", asking))
             step = plan(asking.wanted, await self._state(asking), now)
             if isinstance(step, Wait):
                 asking = await self._wait(asking, step)

@@ -72,9 +72,10 @@ class KnownAccounts:
         if _is_shared(limits) or not accounts.is_plain(before) or not accounts.is_plain(after(before)):
             await self._change(account, after)
 
-    async def failed(self, account: str, limits: Limits, tokens: int, at: float, error: CallFailed, now: float) -> None:
-        """A call gave no answer. What was reserved of the tokens stays taken where the provider may have used them."""
-        used = tokens if error.meaning.billed else 0
+    async def failed(
+        self, account: str, limits: Limits, tokens: int, at: float, used: int, error: CallFailed, now: float
+    ) -> None:
+        """A call gave no answer; of what was reserved at `at`, `used` tokens may have been used."""
 
         def after(found: Account) -> Account:
             settled = accounts.settled(found, limits, tokens, at, used, now)
@@ -83,10 +84,10 @@ class KnownAccounts:
         if not error.meaning.hopeless or _is_shared(limits) or not accounts.is_plain(self._known[account]):
             await self._change(account, after)
 
-    async def freed(self, account: str, limits: Limits, tokens: int, at: float, now: float) -> None:
-        """A call was not sent after all."""
-        if _is_shared(limits) or not accounts.is_plain(self._known[account]):
-            await self._change(account, lambda found: accounts.unreserved(found, limits, tokens, at, now))
+    async def left(self, account: str, at: float, now: float) -> None:
+        """A call was cut short on our side: nothing is known, but if it was a probe, somebody else may probe."""
+        if not accounts.is_plain(self._known[account]):
+            await self._change(account, lambda found: accounts.failed(found, "bad_request", "left", None, now, at))
 
     async def _change(self, account: str, after: Callable[[Account], Account]) -> None:
         def change(content: bytes | None) -> tuple[bytes | None, Account]:

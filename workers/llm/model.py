@@ -42,12 +42,14 @@ class ModelRequest(BaseModel):
 
 
 class Usage(NamedTuple):
-    """Tokens as the provider counts them. Input includes the cached tokens, output those of reasoning."""
+    """Tokens as the provider counts them. Input includes those read from a cache and those written to it, output those
+    of reasoning."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_input_tokens: int = 0
     reasoning_tokens: int = 0
+    written_input_tokens: int = 0
 
 
 class Allowance(NamedTuple):

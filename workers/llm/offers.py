@@ -67,12 +67,12 @@ class Offers:
         return [self._candidate(self._catalogue.target(name), request, size) for name in names]
 
     def _candidate(self, target: Target, request: ModelRequest, size: Size) -> Candidate:
-        most = self._most(target, request)
+        most, context = self._most(target, request), self._catalogue.capabilities_of(target).context_tokens
         return Candidate(
             target,
             size.likely + most,
             self._worst(target, request, size),
-            self._catalogue.capabilities_of(target).context_tokens,
+            max(1, context - most) if context else None,
             size.bound + most,
         )
 

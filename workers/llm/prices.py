@@ -63,7 +63,9 @@ class Tariff:
         tokens, answered = max(0, usage.input_tokens), max(0, usage.output_tokens)
         cached, thought = min(usage.cached_input_tokens, tokens), min(usage.reasoning_tokens, answered)
         rates = next(rates for rates in reversed(self.rates) if tokens > rates.above)
-        total = self.request + (tokens - cached) * rates.input + cached * rates.cached
+        written = min(usage.written_input_tokens, tokens - cached)
+        read = (tokens - cached - written) * rates.input + cached * rates.cached
+        total = self.request + read + written * (rates.written or rates.input)
         return -(-(total + (answered - thought) * rates.output + thought * rates.reasoning) // self.scale)
 
     def worst(self, input_tokens: int, output_tokens: int) -> int:

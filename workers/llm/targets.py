@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/@=,-]{1,200}$")]
+Dollars = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Policy = Literal["cheapest", "fastest", "best", "spread"]
 
 
@@ -18,9 +19,9 @@ class Frozen(BaseModel):
 class Price(Frozen):
     """US dollars per million tokens. Cached input costs as much as other input unless it has a price of its own."""
 
-    input: Annotated[float, Field(ge=0)]
-    output: Annotated[float, Field(ge=0)]
-    cached_input: Annotated[float, Field(ge=0)] | None = None
+    input: Dollars
+    output: Dollars
+    cached_input: Dollars | None = None
 
 
 class Limits(Frozen):

@@ -9,7 +9,7 @@ from contracts.subjects import run_filter
 from contracts.v1.budgets import Budget, BudgetRaised
 from contracts.v1.journal import ModelCalled
 from workers.llm.attempt import Patience
-from workers.llm.catalogue import Catalogue
+from workers.llm.catalogue import Catalogue, builtin_text
 from workers.llm.gateway import Gateway, Observer
 from workers.llm.known_accounts import KnownAccounts
 from workers.llm.ledger import NANOS, Ledger, cap_of
@@ -17,10 +17,10 @@ from workers.llm.model import Provider
 from workers.llm.offers import Make, Offers
 from workers.llm.presets import Preset
 from workers.llm.purse import Amount
-from workers.llm.secrets import Redactor, secrets_in
 from workers.llm.targets import Target
 from workers.llm.whole import Whole
 from workers.runtime.bus import Bus
+from workers.runtime.redaction import redactor_for
 from workers.runtime.settings import Settings
 from workers.runtime.topology import BUDGETS, MODELS
 
@@ -30,7 +30,7 @@ def provider_for(target: Target, preset: Preset, key: str) -> Provider:
     if preset.adapter == "builtin":
         from workers.llm.builtin import BuiltinModel  # noqa: PLC0415 - only fleets that use it pay for the import
 
-        return Whole(BuiltinModel(target.name))
+        return Whole(BuiltinModel(builtin_text(target)))
     adapter = importlib.import_module(f"workers.llm.providers.{preset.adapter}")
     made: Provider = adapter.make(target, preset, key)
     return made
@@ -55,7 +55,7 @@ def gateway_on(
         KnownAccounts(bus.records(MODELS)),
         ledger,
         patience_of(settings),
-        clean=Redactor(secrets_in(environment)).clean,
+        clean=redactor_for(settings, environment).clean,
         observer=observer,
     )
 

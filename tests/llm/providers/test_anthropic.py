@@ -127,7 +127,7 @@ async def test_a_recorded_stream_comes_as_text_and_inclusive_tokens(fake, provid
         Began(),
         Text('{"choice":'),
         Text(' "ja é"}'),
-        End("end", "end_turn", Usage(1125, 55, 1000, 40)),
+        End("end", "end_turn", Usage(1125, 55, 1000, 40, 100)),
     ]
     assert len(fake.requests) == 1
 

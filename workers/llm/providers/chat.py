@@ -129,7 +129,8 @@ def usage_of(chunk: Json) -> Usage | None:
     read, written = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     unsaid = max(0, _count(usage, "total_tokens") - read - written)
     reasoning = _count(usage.get("completion_tokens_details"), "reasoning_tokens")
-    return Usage(read, written + unsaid, cached, max(reasoning, unsaid))
+    kept = _count(usage.get("prompt_tokens_details"), "cache_write_tokens")
+    return Usage(read, written + unsaid, cached, max(reasoning, unsaid), kept)
 
 
 def _count(counts: object, name: str) -> int:

@@ -103,9 +103,10 @@ class MessageListener:
         if not self._complete or not isinstance(counted.get("input_tokens"), int):
             return None
         cached = counted.get("cache_read_input_tokens", 0)
-        given = counted["input_tokens"] + cached + counted.get("cache_creation_input_tokens", 0)
+        written = counted.get("cache_creation_input_tokens") or 0
+        given = counted["input_tokens"] + cached + written
         thinking = _object(counted, "output_tokens_details").get("thinking_tokens") or 0
-        return Usage(given, counted["output_tokens"], cached, thinking)
+        return Usage(given, counted["output_tokens"], cached, thinking, written)
 
 
 def messages_body(request: ModelRequest, target: Target, able: Capabilities, options: Options) -> Json:

@@ -108,6 +108,7 @@ def usage_of(response: Json) -> Usage | None:
         usage.get("output_tokens") or 0,
         (usage.get("input_tokens_details") or {}).get("cached_tokens") or 0,
         (usage.get("output_tokens_details") or {}).get("reasoning_tokens") or 0,
+        (usage.get("input_tokens_details") or {}).get("cache_write_tokens") or 0,
     )
 
 
