@@ -60,13 +60,12 @@ class _CleanFormatter(logging.Formatter):
 
 
 def clean_other_output(clean: Clean) -> None:
-    """Have what libraries log as warnings, and what ends the process, written without secrets too."""
+    """Have what libraries log, and what ends the process, written without secrets too; loggers keep their levels."""
     root = logging.getLogger()
     for handler in [handler for handler in root.handlers if handler.get_name() == ROOT_HANDLER]:
         root.removeHandler(handler)
     handler = logging.StreamHandler(sys.stderr)
     handler.set_name(ROOT_HANDLER)
-    handler.setLevel(logging.WARNING)
     handler.setFormatter(_CleanFormatter(clean))
     root.addHandler(handler)
 
