@@ -47,23 +47,17 @@ def test_malformed_replies_are_asked_for_again(ran):
         assert all(failure.error == "malformed_reply" for failure in facts.of(TaskFailed))
         if code == 0:
             break
-        assert "did not answer" in summary["reason"] and len(facts.of(TaskFailed)) == 3
+        assert "answer" in summary["reason"] and len(facts.of(TaskFailed)) in (2, 3)
     assert code == 0, "none of six seeds got through"
     assert [call for call in facts.of(ModelCalled) if call.n > 1], "a reply that did not fit got its repair turn"
 
 
-def test_a_provider_that_fails_now_and_then_costs_deliveries_and_no_attempts(fleet, ran):
-    before = again(fleet)
+def test_a_provider_that_fails_now_and_then_costs_tries_and_no_attempts(ran):
     code, summary, facts = ran("errors", "error=0.3,seed=2")
     assert code == 0, summary["reason"]
-    assert again(fleet) > before, "a call that failed was made again with the next delivery"
+    tries = [tried for call in facts.of(ModelCalled) for tried in call.tries]
+    assert tries and {tried.kind for tried in tries} == {"overloaded"}
     assert {task.attempt for task in facts.of(Task)} == {1} and not facts.of(TaskFailed)
-
-
-def again(fleet):
-    """How often a command was delivered once more."""
-    roles = ("project_manager", "architect", "backend_developer", "test_engineer", "reviewer")
-    return sum(fleet.deliveries(role) - len(fleet.commands(role)) for role in roles)
 
 
 def test_a_model_that_refuses_ends_the_run_with_its_name_and_its_words(ran):

@@ -19,12 +19,14 @@ from contracts.subjects import address_of, subject_of
 from contracts.v1.runs import RunClosed
 from contracts.v1.tasks import PerformTask, TaskPerformed
 from workers import fleet
+from workers.llm.catalogue import Catalogue
+from workers.llm.gateway import NOBODY
 from workers.llm.model import Completion
 from workers.orchestrator.worker import orchestrator
 from workers.prompting.templates import Prompts
 from workers.runtime import roster, topology
 from workers.runtime.app import WorkerApp
-from workers.runtime.models import PROVIDERS, Models
+from workers.runtime.models import gateway_on
 from workers.runtime.role_service import RoleService
 
 PAGE = "docs/adding-a-role.md"
@@ -33,20 +35,21 @@ PATIENCE_S = 60
 
 
 class Writer:
-    """A model that writes down which blocks it was shown, and answers with a guide for each instruction."""
-
-    target = "scripted"
+    """Writes down which blocks it was shown, and answers with a guide for each instruction, in place of a gateway."""
 
     def __init__(self):
         self.shown = []
 
-    async def complete(self, request):
+    async def close(self):
+        pass
+
+    async def complete(self, call, request, heard=None):
         lines = request.messages[-1].text.splitlines()
         blocks = {line.split('"')[1]: json.loads(lines[n + 1]) for n, line in enumerate(lines) if line[:6] == "<data "}
         self.shown.append(blocks)
         said = f"Done: {blocks['instruction']}"
         guide = {"path": f"docs/part-{len(self.shown)}.md", "content": f"# {said}\n"}
-        return Completion(text=json.dumps({"summary": said, "guide": guide}), input_tokens=1, output_tokens=1)
+        return Completion(json.dumps({"summary": said, "guide": guide}), 1, 1, target="scripted")
 
 
 @pytest.fixture
@@ -113,15 +116,15 @@ async def facts_of(bus, run, payload):
                 return facts
 
 
-def writer_service(settings, models):
+def writer_service(settings, callers):
     role = import_module(f"{ROLE}.worker").role
-    return RoleService(role, Prompts.load(settings.prompts_dir), models)
+    return RoleService(role, Prompts.load(settings.prompts_dir), callers)
 
 
 async def test_the_pages_plan_completes_with_what_the_pages_role_wrote(installed, laid_out, settings, bus, files):
     settings = settings.model_copy(update={"prompts_dir": laid_out / "prompts"})
     model = Writer()
-    writer = writer_service(settings, Models("scripted", {"scripted": lambda _: model}))
+    writer = writer_service(settings, lambda env: model)
     async with running(settings, orchestrator(settings), writer):
         facts = await facts_of(bus, "guide", files["request.json"])
     closed, outline, guide = facts["run.closed"], facts["result.outline"], facts["result.guide"]
@@ -138,7 +141,7 @@ async def test_the_pages_plan_completes_with_what_the_pages_role_wrote(installed
 
 async def test_the_built_in_model_refuses_the_role_in_the_pages_words(installed, laid_out, settings, bus, files, page):
     settings = settings.model_copy(update={"prompts_dir": laid_out / "prompts"})
-    writer = writer_service(settings, Models("builtin", PROVIDERS))
+    writer = writer_service(settings, lambda env: gateway_on(env.bus, env.settings, Catalogue(), NOBODY))
     async with running(settings, orchestrator(settings), writer):
         facts = await facts_of(bus, "refused", files["request.json"])
     said = re.search(r'"(The built-in model does not know [^"]+)"', page(PAGE).prose)[1]

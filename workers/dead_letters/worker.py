@@ -17,6 +17,7 @@ from workers.runtime.bootstrap import service_app
 from workers.runtime.errors import Verdict
 from workers.runtime.lease import Delivery
 from workers.runtime.service import ACK, Service
+from workers.runtime.trace_ids import header_in
 
 
 class DeadLetters(Service):
@@ -40,8 +41,11 @@ class DeadLetters(Service):
         except NotFoundError:
             return ACK
         reason = f"worker {consumer} gave it up after {deliveries} deliveries"
-        await self.bury(Delivery(lost.subject or "", lost.data or b"", deliveries, sequence, 0, 0.0), reason, stream)
-        await self._record(lost.subject or "", consumer, reason)
+        subject, data, at = lost.subject or "", lost.data or b"", lost.time.timestamp() if lost.time else 0.0
+        given_up = Delivery(subject, data, deliveries, sequence, 0, at, header_in(lost.headers))
+        await self.bury(given_up, reason, stream)
+        with self.env.bus.tracing.task(given_up):
+            await self._record(subject, consumer, reason)
         return ACK
 
     async def _record(self, subject: str, consumer: str, reason: str) -> None:

@@ -18,7 +18,6 @@ from workers.llm.offers import Offer
 from workers.llm.purse import Amount
 from workers.llm.records import RecordsUnavailable
 
-
 _logger = structlog.get_logger(__name__)
 
 

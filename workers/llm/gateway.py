@@ -23,7 +23,8 @@ from contracts.v1.waits import WaitsFor
 from workers.llm import speeds
 from workers.llm.attempt import Answered, Ask, Patience
 from workers.llm.calls import Call, CannotServe, Interrupted, Parked, Size
-from workers.llm.failures import CallFailed, FailureKind
+from workers.llm.conventions import FailedCall
+from workers.llm.failures import CallFailed
 from workers.llm.hedging import Hedges
 from workers.llm.known_accounts import KnownAccounts
 from workers.llm.ledger import NANOS, Ledger, Taken
@@ -50,7 +51,7 @@ class Observer(Protocol):
         """A target has answered."""
         ...
 
-    def failed(self, target: str, kind: FailureKind) -> None:
+    def failed(self, failed: FailedCall) -> None:
         """A call gave no answer."""
         ...
 
@@ -61,7 +62,7 @@ class Nobody:
     def answered(self, target: str, completion: Completion) -> None:
         """Nothing."""
 
-    def failed(self, target: str, kind: FailureKind) -> None:
+    def failed(self, failed: FailedCall) -> None:
         """Nothing."""
 
 
@@ -153,19 +154,20 @@ class Gateway:
         ask = await self._reserved(asking.call, offer, asking.request)
         if ask is None:
             return asking
-        hedge = asking.route.hedge
+        hedge, began_at = asking.route.hedge, self._now()
         answered: Answered | CallFailed
         if hedge is None:
             answered = await ask.answer(heard)
         else:
             second = lambda: self._second(asking, offer)  # noqa: E731 - it needs what is here
-            answered = await self._hedges.answer(ask, second, hedge, heard)
+            ask, answered = await self._hedges.answer(ask, second, hedge, heard)
         if isinstance(answered, Answered):
             return self._told_of(answered)
-        self._observer.failed(offer.target.name, answered.kind)
+        target = ask.offer.target
+        self._observer.failed(FailedCall(target, asking.request, answered, began_at, self._now()))
         if answered.kind == "interrupted":
-            raise Interrupted(_told(f"{offer.target.name}: {answered.reason}", asking))
-        return asking.after(offer.target.name, answered.kind, answered.reason, answered.meaning.hopeless)
+            raise Interrupted(_told(f"{target.name}: {answered.reason}", asking))
+        return asking.after(target.name, answered.kind, answered.reason, answered.meaning.hopeless)
 
     async def _reserved(self, call: Call, offer: Offer, request: ModelRequest) -> Ask | None:
         now = self._now()

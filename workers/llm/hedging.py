@@ -13,6 +13,10 @@ from workers.llm.model import Heard
 from workers.llm.targets import Hedge
 
 
+Outcome = tuple[Ask, Answered | CallFailed]
+"""The call that was heard, and what came of it."""
+
+
 class Hedges:
     """Counts calls and second calls, so that the share of the second ones holds in each process."""
 
@@ -21,13 +25,13 @@ class Hedges:
 
     async def answer(
         self, first: Ask, second: Callable[[], Awaitable[Ask | None]], hedge: Hedge, heard: Heard | None
-    ) -> Answered | CallFailed:
-        """The first call's answer, or that of a second one which spoke earlier."""
+    ) -> Outcome:
+        """What came of the first call, or of a second one which spoke earlier."""
         self._calls += 1
         going = asyncio.create_task(first.answer(heard))
         try:
             if await _within(first.began, hedge.after_s) or not self._may(hedge) or (other := await second()) is None:
-                return await going
+                return first, await going
             self._second += 1
             return await self._race((first, going), (other, asyncio.create_task(other.answer(heard))))
         finally:
@@ -40,7 +44,7 @@ class Hedges:
         self,
         one: tuple[Ask, "asyncio.Task[Answered | CallFailed]"],
         two: tuple[Ask, "asyncio.Task[Answered | CallFailed]"],
-    ) -> Answered | CallFailed:
+    ) -> Outcome:
         spoken = {asyncio.create_task(ask.began.wait()): (ask, going) for ask, going in (one, two)}
         try:
             done, _ = await asyncio.wait(spoken, return_when=asyncio.FIRST_COMPLETED)
@@ -48,10 +52,10 @@ class Hedges:
             loser = two if winner is one else one
             outcome = await winner[1] if winner[1].done() else None
             if isinstance(outcome, CallFailed):  # it is over without a token: the other one may still speak
-                return await loser[1]
+                return loser[0], await loser[1]
             await _hung_up(loser[1])
             answered = await winner[1]
-            return _with_lost(answered, loser)
+            return winner[0], _with_lost(answered, loser)
         finally:
             for waiting in spoken:
                 waiting.cancel()

@@ -15,6 +15,7 @@ from workers.orchestrator.run import Run, fold, fold_spoiled
 from workers.runtime.errors import BusUnavailable
 from workers.runtime.lease import Delivery
 from workers.runtime.ports import Log
+from workers.runtime.tracing import Origin
 
 MOST_KNOWN = 20_000
 UNFOLDED = ("llm", "vote", "ballot", "budget")
@@ -25,11 +26,15 @@ CATCH_UP_DELAY_S = 0.05
 
 
 class KnownRun:
-    """A run as this replica knows it: complete up to the sequence `upto`, as of `epoch`. Change it under its lock."""
+    """A run as this replica knows it: complete up to the sequence `upto`, as of `epoch`. Change it under its lock.
+
+    `origin` is where its trace begins.
+    """
 
     def __init__(self, tenant: str, run: str) -> None:
         self.run = Run(tenant, run)
         self.upto, self.epoch = 0, -1
+        self.origin = Origin(tenant, run)
         self.lock = asyncio.Lock()
 
     @property
@@ -97,6 +102,8 @@ class KnownRuns:
             # Any client can publish under a run; what is outside of the grammar is nobody's fact.
             with contextlib.suppress(subjects.NotASubject):
                 address = subjects.parse(stored.subject, self._prefix)
+                if address.noun == "run.requested":
+                    known.origin = Origin(*known.key, stored.traceparent, stored.at.timestamp())
                 if address.noun not in UNFOLDED:
                     known.fold_stored(address, stored.data)
             known.upto = stored.sequence

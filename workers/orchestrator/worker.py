@@ -28,6 +28,7 @@ from workers.runtime.lease import Delivery
 from workers.runtime.roster import briefs
 from workers.runtime.service import ACK, Environment, Service
 from workers.runtime.settings import Settings
+from workers.runtime.tracing import Origin
 
 T = TypeVar("T")
 
@@ -59,8 +60,11 @@ class Orchestrator(Service):
             if begins:
                 known.epoch = epoch
             await self._runs.catch_up(known, delivery)
-            verdict = await self._take_in(known, address, delivery)
-            await self._carry_out(known, again=delivery.number > 1)
+            if address.noun == "run.requested":
+                known.origin = Origin(*known.key, delivery.traceparent, delivery.stored_at)
+            with self.env.bus.tracing.run(known.origin):
+                verdict = await self._take_in(known, address, delivery)
+                await self._carry_out(known, again=delivery.number > 1)
         if address.noun == "run.requested":
             await self._heed_early_cancel(known)
         return verdict
@@ -74,7 +78,8 @@ class Orchestrator(Service):
         if data is not None:
             async with known.lock:
                 known.fold_stored(subjects.Address(*known.key, "run.cancel"), data)
-                await self._carry_out(known)
+                with self.env.bus.tracing.run(known.origin):
+                    await self._carry_out(known)
 
     async def failed(self, delivery: Delivery, verdict: Verdict, error: Exception) -> None:
         """End a run of which a fact had to be given up, so that nobody waits for it in vain."""
@@ -85,8 +90,10 @@ class Orchestrator(Service):
         end = RunClosed(
             tenant=address.tenant, run=address.run, status="failed", reason=reason, evidence_at=address.name
         )
-        news = (await self.env.bus.log.say(end)).news
-        self._runs.forget(self._runs.named(address.tenant, address.run))  # what is known of it lacks its end
+        known = self._runs.named(address.tenant, address.run)
+        with self.env.bus.tracing.run(known.origin):
+            news = (await self.env.bus.log.say(end)).news
+        self._runs.forget(known)  # what is known of it lacks its end
         if news:
             await self._count_closed(end)
 

@@ -10,10 +10,11 @@ from contracts.v1.budgets import Budget, BudgetRaised
 from contracts.v1.journal import ModelCalled
 from workers.llm.attempt import Patience
 from workers.llm.catalogue import Catalogue, builtin_text
+from workers.llm.conventions import FailedCall
 from workers.llm.gateway import Gateway, Observer
 from workers.llm.known_accounts import KnownAccounts
 from workers.llm.ledger import NANOS, Ledger, cap_of
-from workers.llm.model import Provider
+from workers.llm.model import Completion, Provider
 from workers.llm.offers import Make, Offers
 from workers.llm.presets import Preset
 from workers.llm.purse import Amount
@@ -23,6 +24,7 @@ from workers.runtime.bus import Bus
 from workers.runtime.redaction import redactor_for
 from workers.runtime.settings import Settings
 from workers.runtime.topology import BUDGETS, MODELS
+from workers.runtime.tracing import Tracing
 
 
 def provider_for(target: Target, preset: Preset, key: str) -> Provider:
@@ -46,6 +48,9 @@ def gateway_on(
     environment: Mapping[str, str] = os.environ,
 ) -> Gateway:
     """The gateway of one worker."""
+    if bus.tracing.on:
+        bus.tracing.targets(catalogue.target)
+        observer = TracedCalls(observer, bus.tracing)
     offers = Offers(catalogue, settings.model, make, environment)
     day = cap_of(Budget(usd=settings.daily_budget_usd, tokens=settings.daily_budget_tokens))
     book = _Book(bus, settings)
@@ -68,6 +73,22 @@ def patience_of(settings: Settings) -> Patience:
         in_place_s=settings.wait_in_place_s,
         abandoned_s=settings.call_timeout_s + 2 * settings.lease_s,
     )
+
+
+class TracedCalls:
+    """Tells an observer of the gateway's calls, and the tracing of those that gave no answer and so no fact."""
+
+    def __init__(self, inner: Observer, tracing: Tracing) -> None:
+        self._inner, self._tracing = inner, tracing
+
+    def answered(self, target: str, completion: Completion) -> None:
+        """A target has answered."""
+        self._inner.answered(target, completion)
+
+    def failed(self, failed: FailedCall) -> None:
+        """A call gave no answer."""
+        self._inner.failed(failed)
+        self._tracing.call_failed(failed)
 
 
 class _Book:

@@ -60,6 +60,11 @@ class RoleService(Service):
         if self._caller is not None:
             await self._caller.close()
 
+    async def handle(self, delivery: Delivery) -> Verdict:
+        """Work on a delivery; what is said meanwhile stands below the attempt's span."""
+        with self.env.bus.tracing.task(delivery):
+            return await super().handle(delivery)
+
     async def work(self, delivery: Delivery) -> Verdict:
         """Do the task, unless its run is over or its result is there already."""
         settings = self.env.settings
@@ -111,9 +116,12 @@ class RoleService(Service):
 
     async def _is_settled(self, task: Task, again: bool) -> bool:
         if await self.is_closed(task.tenant, task.run):
+            if again and self.env.bus.tracing.on and not await self._is_reported(task):
+                self.env.bus.tracing.dropped()
             return True
-        if not again:
-            return False
+        return again and await self._is_reported(task)
+
+    async def _is_reported(self, task: Task) -> bool:
         result = Address(task.tenant, task.run, "result", (task.task,))
         failure = Address(task.tenant, task.run, "failure", (task.task, str(task.attempt)))
         ends = [self.env.bus.log.find(end.subject(self.env.settings.prefix)) for end in (result, failure)]

@@ -13,7 +13,7 @@ from faststream.prometheus.middleware import PrometheusMiddleware
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from contracts.v1.journal import Call
-from workers.llm.failures import FailureKind
+from workers.llm.conventions import FailedCall
 from workers.llm.model import Completion
 from workers.runtime.redaction import Clean, CleanLines, clean_other_output, redactor_for
 from workers.runtime.settings import Settings
@@ -129,9 +129,9 @@ class ModelMetrics:
         if completion.first_token_s is not None:
             self._metrics.first_token.labels(label).observe(completion.first_token_s)
 
-    def failed(self, target: str, kind: FailureKind) -> None:
+    def failed(self, failed: FailedCall) -> None:
         """A call gave no answer."""
-        self._metrics.failures.labels(self._label(target), kind).inc()
+        self._metrics.failures.labels(self._label(failed.target.name), failed.error.kind).inc()
 
     def _label(self, target: str) -> str:
         return target if target in self._configured else target.partition(":")[0]

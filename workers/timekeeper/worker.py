@@ -9,6 +9,7 @@ from workers.runtime.bootstrap import service_app
 from workers.runtime.errors import Verdict
 from workers.runtime.lease import Delivery
 from workers.runtime.service import ACK, Service
+from workers.runtime.tracing import Origin
 
 
 class Timekeeper(Service):
@@ -27,7 +28,8 @@ class Timekeeper(Service):
         except ValueError:
             raise WrongName(f"{delivery.subject} names no timer of a run") from None
         if not await self.is_closed(tenant, run):
-            await self.env.bus.log.say(passed)
+            with self.env.bus.tracing.run(Origin(tenant, run, delivery.traceparent)):
+                await self.env.bus.log.say(passed)
         return ACK
 
 
