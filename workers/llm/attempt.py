@@ -5,7 +5,7 @@ Whatever happens, what was reserved is settled, released or written off: also wh
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -136,32 +136,39 @@ class Ask:
     async def _settle(self, so_far: _Heard, end: End) -> Answered:
         usage = end.usage or Usage(self.offer.bound, min(so_far.size, self.offer.max_output_tokens))
         used, nanos = usage.input_tokens + usage.output_tokens, self._nanos(usage)
-        if end.usage is None:
-            await self._ledger.write_off(self._taken)
-        else:
-            await self._ledger.settle(self._taken, Amount(nanos or 0, used))
+        cost = None if end.usage is None else Amount(nanos or 0, used)
         target = self.offer.target
-        with contextlib.suppress(RecordsUnavailable):  # the answer is here; the account is told by the next call
-            await self._accounts.answered(
-                target.account, target.limits, self.offer.tokens, self._at, used, so_far.allowance, self._now()
-            )
+        account = (target.account, target.limits, self.offer.tokens, self._at, used)
+        await asyncio.gather(
+            self._put_right(cost), self._tell(self._accounts.answered(*account, so_far.allowance, self._now()))
+        )  # fmt: skip
         return Answered(self._completion(so_far, end, usage, nanos))
 
     async def _failed(self, error: CallFailed, billed: bool) -> None:
-        if billed:
-            await self._ledger.write_off(self._taken)
-        else:
-            await self._ledger.release(self._taken)
         target, used = self.offer.target, self.offer.tokens if billed else 0
-        with contextlib.suppress(RecordsUnavailable):
-            await self._accounts.failed(
-                target.account, target.limits, self.offer.tokens, self._at, used, error, self._now()
-            )  # fmt: skip
+        account = (target.account, target.limits, self.offer.tokens, self._at, used)
+        await asyncio.gather(
+            self._put_right(None if billed else Amount(0, 0)),
+            self._tell(self._accounts.failed(*account, error, self._now())),
+        )
 
     async def _left(self) -> None:
-        await self._ledger.write_off(self._taken)
+        account = self.offer.target.account
+        await asyncio.gather(self._put_right(None), self._tell(self._accounts.left(account, self._at, self._now())))
+
+    async def _put_right(self, cost: Amount | None) -> None:
+        """Tell the budgets what it cost: nothing, so much, or None where nobody knows."""
+        if cost is None:
+            await self._ledger.write_off(self._taken)
+        elif any(cost):
+            await self._ledger.settle(self._taken, cost)
+        else:
+            await self._ledger.release(self._taken)
+
+    async def _tell(self, telling: Awaitable[None]) -> None:
+        """Tell the account; when the records are away it is told by the next call."""
         with contextlib.suppress(RecordsUnavailable):
-            await self._accounts.left(self.offer.target.account, self._at, self._now())
+            await telling
 
     def lost(self) -> Completion:
         """This call as the journal has it when another one answered first: all of it may be billed."""

@@ -170,17 +170,24 @@ class Gateway:
         return asking.after(target.name, answered.kind, answered.reason, answered.meaning.hopeless)
 
     async def _reserved(self, call: Call, offer: Offer, request: ModelRequest) -> Ask | None:
-        now = self._now()
-        taken = await self._ledger.reserve(call, offer.reserve, now)
-        if taken is None:
-            return None
-        granted = False
+        """The call with its share of budgets and limits; None, and nothing taken, when somebody else was faster."""
+        now, target = self._now(), offer.target
+        taking = self._ledger.taking(call, offer.reserve, now)
+        account = (target.account, target.limits, offer.tokens)
         try:
-            granted = await self._accounts.reserve(offer.target.account, offer.target.limits, offer.tokens, now)
-        finally:
-            if not granted:
-                await self._ledger.release(taken)
-        return self._ask(call, offer, request, taken, now) if granted else None
+            paid, granted = await asyncio.gather(
+                self._ledger.reserve(taking, now), self._accounts.reserve(*account, now)
+            )  # fmt: skip
+        except BaseException:
+            await asyncio.shield(self._ledger.release(taking))
+            raise
+        if paid and granted:
+            return self._ask(call, offer, request, taking, now)
+        if paid:
+            await self._ledger.release(taking)
+        if granted:
+            await self._accounts.freed(*account, now, self._now())
+        return None
 
     def _ask(self, call: Call, offer: Offer, request: ModelRequest, taken: Taken, at: float) -> Ask:
         known = self._accounts, self._ledger

@@ -12,7 +12,6 @@ from workers.llm.failures import CallFailed
 from workers.llm.model import Heard
 from workers.llm.targets import Hedge
 
-
 Outcome = tuple[Ask, Answered | CallFailed]
 """The call that was heard, and what came of it."""
 

@@ -84,6 +84,11 @@ class KnownAccounts:
         if not error.meaning.hopeless or _is_shared(limits) or not accounts.is_plain(self._known[account]):
             await self._change(account, after)
 
+    async def freed(self, account: str, limits: Limits, tokens: int, at: float, now: float) -> None:
+        """A call that was reserved was not sent after all."""
+        if _is_shared(limits) or not accounts.is_plain(self._known[account]):
+            await self._change(account, lambda found: accounts.unreserved(found, limits, tokens, at, now))
+
     async def left(self, account: str, at: float, now: float) -> None:
         """A call was cut short on our side: nothing is known, but if it was a probe, somebody else may probe."""
         if not accounts.is_plain(self._known[account]):

@@ -8,6 +8,7 @@ A worker that dies in between leaves its reservation behind, under the name of t
 call again writes it off first, since nobody can know whether it was billed; whoever finds the entry settles it.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -93,15 +94,21 @@ class Ledger:
             found.append(self._known[key])
         return tuple(found)
 
-    async def reserve(self, call: Call, amount: Amount, now: float) -> Taken | None:
-        """Take that much from every budget of the call; None, and nothing taken, when one has not got it."""
-        taken: list[tuple[str, Cap]] = []
-        for key, cap in self.keys(call, now):
-            if not await self._changed(key, cap, lambda held: purse.reserve(held, call.name, amount, now)):
-                await self.release(Taken(tuple(taken), call.name, amount))
-                return None
-            taken.append((key, cap))
-        return Taken(tuple(taken), call.name, amount)
+    def taking(self, call: Call, amount: Amount, now: float) -> Taken:
+        """What a call is to take from each of its budgets."""
+        return Taken(self.keys(call, now), call.name, amount)
+
+    async def reserve(self, taking: Taken, now: float) -> bool:
+        """Take it from every budget; False, and nothing taken, when one has not got it."""
+        if not taking.keys:
+            return True
+        paid = await asyncio.gather(*(self._reserve(key, cap, taking, now) for key, cap in taking.keys))
+        if not all(paid):
+            await self.release(taking)
+        return all(paid)
+
+    async def _reserve(self, key: str, cap: Cap, taking: Taken, now: float) -> bool:
+        return await self._changed(key, cap, lambda held: purse.reserve(held, taking.name, taking.amount, now))
 
     async def settle(self, taken: Taken, amount: Amount) -> None:
         """The call cost that much."""
@@ -116,12 +123,15 @@ class Ledger:
         await self._after(taken, lambda held: purse.write_off(held, taken.name))
 
     async def _after(self, taken: Taken, after: Callable[[Purse], Purse]) -> None:
-        """Put right what was reserved. When the records are away the hold stays, and is put right by its finder."""
-        for key, cap in taken.keys:
-            try:
-                await self._changed(key, cap, lambda held: (after(held), True))
-            except RecordsUnavailable as error:
-                _logger.warning("reservation_left_open", record=key, call=taken.name, error=str(error))
+        if taken.keys:
+            await asyncio.gather(*(self._put_right(key, cap, taken, after) for key, cap in taken.keys))
+
+    async def _put_right(self, key: str, cap: Cap, taken: Taken, after: Callable[[Purse], Purse]) -> None:
+        """When the records are away the hold stays, and is put right by whoever finds it."""
+        try:
+            await self._changed(key, cap, lambda held: (after(held), True))
+        except RecordsUnavailable as error:
+            _logger.warning("reservation_left_open", record=key, call=taken.name, error=str(error))
 
     async def paid(self, name: str, amount: Amount, budget: Budget | None, now: float) -> None:
         """Settle a hold that a worker left behind for a call which is in the journal."""

@@ -82,6 +82,7 @@ class KeyValueRecords:
         self._numbers = count(1)
         self._known: dict[str, Version] = {}
         self._lines: dict[str, _Line] = {}
+        self._pauses: dict[str, float] = {}
         self._busy: set[asyncio.Task[None]] = set()
         self._watched: dict[str, _Watch] = {}
 
@@ -95,7 +96,7 @@ class KeyValueRecords:
         asked = _Asked(change, loop.create_future(), loop.time() + self._patience_s)
         line = self._lines.get(key)
         if line is None:
-            line = self._lines[_checked(key)] = _Line()
+            line = self._lines[_checked(key)] = _Line(pause_s=self._pauses.pop(key, 0.0))
             working = loop.create_task(self._work(key, line))
             self._busy.add(working)
             working.add_done_callback(self._busy.discard)
@@ -149,6 +150,9 @@ class KeyValueRecords:
                 line.waiting = []
             line.waiting = [asked for asked in line.waiting if not asked.done.done()]
         del self._lines[key]
+        if line.pause_s:  # the others are most likely still at it
+            self._pauses[key] = line.pause_s
+            _bounded(self._pauses)
 
     async def _round(self, key: str, line: _Line) -> None:
         """Apply all that waits and write it. What is not stored yet keeps waiting."""
@@ -211,8 +215,7 @@ class KeyValueRecords:
         """Keep a version unless a later one is known, and tell those who watch."""
         kept = self._known.pop(key, NOTHING)
         self._known[key] = found if found.revision >= kept.revision or not found.revision else kept
-        if len(self._known) > MOST_KNOWN:
-            del self._known[next(iter(self._known))]
+        _bounded(self._known)
         watch = self._watched.get(key)
         if watch is not None and found.revision > watch.told:
             watch.told = found.revision
@@ -231,6 +234,11 @@ class KeyValueRecords:
         return RecordsUnavailable(
             f"record {key} of bucket {self._bucket}: {why}; is the broker up and provisioned? (flotilla provision)"
         )
+
+
+def _bounded(kept: dict[str, Any]) -> None:
+    if len(kept) > MOST_KNOWN:
+        del kept[next(iter(kept))]
 
 
 def _tell(key: str, seen: Callable[[bytes], None], content: bytes) -> None:
