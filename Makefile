@@ -33,9 +33,10 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports
 
-# Flotilla side by side with a hand-written chain on raw nats-py.
+# Side by side: runs with a hand-written chain on raw nats-py, model calls with the bare SDK and LiteLLM.
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.overhead
+	$(BIN)/python -m benchmarks.gateway
 
 # Write requirements.lock anew from pyproject.toml.
 lock: $(STAMP)
