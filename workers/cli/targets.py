@@ -117,7 +117,7 @@ async def _tried(outside: Outside, name: str) -> Tried:
     note(f"asking {target.name}: {target.model or 'the built-in model'} at {where}")
     try:
         key = catalogue.key_of(target, os.environ)
-        provider = _provider(target, catalogue, key)
+        provider = _provider(target, catalogue, key, settings)
     except KeyMissing as error:
         return without_answer(target, "", "no_key", str(error))
     except ValueError as error:
@@ -129,9 +129,11 @@ async def _tried(outside: Outside, name: str) -> Tried:
         await provider.close()
 
 
-def _provider(target: Target, catalogue: Catalogue, key: str) -> Provider:
+def _provider(target: Target, catalogue: Catalogue, key: str, settings: Settings) -> Provider:
     from workers.runtime.models import provider_for  # noqa: PLC0415 - only this command needs it
+    from workers.runtime.redaction import clean_other_output, redactor_for  # noqa: PLC0415
 
+    clean_other_output(redactor_for(settings).clean)  # an SDK that is told to log says what the provider echoes
     return provider_for(target, catalogue.preset_of(target), key)
 
 

@@ -26,6 +26,7 @@ from workers.runtime.endings import Endings
 from workers.runtime.health import HealthServer, health_app
 from workers.runtime.lease import Leases
 from workers.runtime.pull import Puller
+from workers.runtime.redaction import redactor_for
 from workers.runtime.service import Environment, Service
 from workers.runtime.settings import Settings, without_password
 from workers.runtime.telemetry import Metrics, faststream_metrics
@@ -131,7 +132,9 @@ class WorkerApp:
             ):
                 await client.subscribe(over, cb=self._run_is_over)
         await self._listen(bus)
-        await self.service.start(Environment(self.settings, self.metrics, bus, self.endings))
+        await self.service.start(
+            Environment(self.settings, self.metrics, bus, self.endings, redactor_for(self.settings).clean)
+        )
         if self.settings.http_port:
             app = health_app(self.why_not_ready, self.metrics.registry)
             self._health = HealthServer(app, self.settings.http_host, self.settings.http_port)

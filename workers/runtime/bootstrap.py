@@ -23,7 +23,7 @@ def role_service(role: Role, settings: Settings) -> RoleService:
 
 
 def _gateway(env: Environment, catalogue: Catalogue) -> Gateway:
-    return gateway_on(env.bus, env.settings, catalogue, ModelMetrics(env.metrics, catalogue.targets))
+    return gateway_on(env.bus, env.settings, catalogue, ModelMetrics(env.metrics, catalogue.targets), clean=env.clean)
 
 
 def service_app(make: Callable[[Settings], Service], settings: Settings | None = None) -> FastStream:

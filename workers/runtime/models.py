@@ -21,7 +21,7 @@ from workers.llm.purse import Amount
 from workers.llm.targets import Target
 from workers.llm.whole import Whole
 from workers.runtime.bus import Bus
-from workers.runtime.redaction import redactor_for
+from workers.runtime.redaction import Clean, redactor_for
 from workers.runtime.settings import Settings
 from workers.runtime.topology import BUDGETS, MODELS
 from workers.runtime.tracing import Tracing
@@ -44,10 +44,12 @@ def gateway_on(
     catalogue: Catalogue,
     observer: Observer,
     *,
+    clean: Clean | None = None,
     make: Make = provider_for,
     environment: Mapping[str, str] = os.environ,
 ) -> Gateway:
-    """The gateway of one worker."""
+    """The gateway of one worker. `clean` hides secrets in reasons; without it, those that settings and environment
+    hold."""
     if bus.tracing.on:
         bus.tracing.targets(catalogue.target)
         observer = TracedCalls(observer, bus.tracing)
@@ -60,7 +62,7 @@ def gateway_on(
         KnownAccounts(bus.records(MODELS)),
         ledger,
         patience_of(settings),
-        clean=redactor_for(settings, environment).clean,
+        clean=clean or redactor_for(settings, environment).clean,
         observer=observer,
     )
 

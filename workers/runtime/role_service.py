@@ -143,7 +143,7 @@ class RoleService(Service):
             attempt=task.attempt,
             n=int(parked.call.rpartition(".")[2]),
             what=parked.what,
-            reason=parked.reason,
+            reason=self.env.clean(parked.reason),
             until=until,
         )
         if (await self.env.bus.log.say(wait)).news:
@@ -157,7 +157,8 @@ class RoleService(Service):
     async def failed(self, delivery: Delivery, verdict: Verdict, error: Exception) -> None:
         """Record the failure of an attempt that is over."""
         spent = self._spent.pop(delivery.sequence, ())
-        failure = _failure(delivery, verdict, error, spent, self.env.settings.prefix)
+        reason = self.env.clean(str(error)) or type(error).__name__
+        failure = _failure(delivery, verdict, reason, spent, self.env.settings.prefix)
         if failure is None:
             return
         self.log.warning(
@@ -181,7 +182,7 @@ def _named(task: Task) -> dict[str, Any]:
 
 
 def _failure(
-    delivery: Delivery, verdict: Verdict, error: Exception, spent: tuple[Call, ...], prefix: str
+    delivery: Delivery, verdict: Verdict, reason: str, spent: tuple[Call, ...], prefix: str
 ) -> TaskFailed | None:
     """The failure of the attempt that the subject names; None when nothing is over, or the subject names no attempt."""
     if verdict.failure is None:
@@ -197,7 +198,7 @@ def _failure(
             attempt=int(attempt),
             error=verdict.failure,
             retry=verdict.retry,
-            reason=str(error)[:20_000] or type(error).__name__,
+            reason=reason[:20_000],
             calls=spent,
         )
     except ValueError:

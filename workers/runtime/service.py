@@ -12,6 +12,7 @@ from workers.runtime.bus import Bus
 from workers.runtime.endings import Endings
 from workers.runtime.errors import Verdict, is_surprise, verdict_on
 from workers.runtime.lease import Delivery
+from workers.runtime.redaction import Clean
 from workers.runtime.settings import Settings
 from workers.runtime.telemetry import Metrics, logger
 
@@ -28,6 +29,8 @@ class Environment:
     metrics: Metrics
     bus: Bus
     endings: Endings = field(default_factory=Endings)
+    clean: Clean = str
+    """Hides the secrets that this process knows; for every text that is said of an error."""
 
 
 class Service(ABC):
@@ -103,7 +106,7 @@ class Service(ABC):
 
     async def bury(self, delivery: Delivery, reason: str, stream: str = "") -> None:
         """Keep a message that can't be handled in `DEAD`, with the reason. `stream`: where it is from, if elsewhere."""
-        stream = stream or self.stream
+        stream, reason = stream or self.stream, self.env.clean(reason)
         kept = delivery.data
         if len(kept) > LARGEST_BURIED:
             kept, reason = b"", f"{reason[:19_000]} (its {len(kept)} bytes are in {stream} at {delivery.sequence})"

@@ -6,10 +6,12 @@ Bodies seen: {"error": {"message", "type", "code"}} (OpenAI and most others), {"
 """
 
 import re
+from functools import lru_cache
 from typing import Any
 
 from workers.llm.failures import FailureKind
 from workers.llm.providers.headers import duration
+from workers.llm.secrets import Redactor
 
 _LONGEST = 300
 
@@ -101,10 +103,13 @@ def wanted_pause(body: object) -> float | None:
 
 def shown(text: str, key: str = "") -> str:
     """One line of at most 300 characters, without the key and without anything that looks like one."""
-    if len(key) >= 4:
-        text = text.replace(key, "***")
-    line = _SECRET.sub("***", " ".join(text.split()))
+    line = _SECRET.sub("***", _redactor(key).clean(" ".join(text.split())))
     return line if len(line) <= _LONGEST else line[: _LONGEST - 1] + "…"
+
+
+@lru_cache(maxsize=64)
+def _redactor(key: str) -> Redactor:
+    return Redactor((key,) if key else ())
 
 
 def _unfit(said: FailureKind | None, text: str) -> FailureKind:
