@@ -219,7 +219,7 @@ def _waited(world: World, step: Wait, run: str) -> Pauses:
         return
     yield world.rng.uniform(5, 60)
     for key in (run, "day"):
-        for name in stale(world.purse(key), world.now - 900):
+        for name, *_ in stale(world.purse(key), world.now - 900):
             world.change_purse(key, lambda purse, name=name: write_off(purse, name))
     if step.until == float("inf") and world.rng.random() < 0.2:
         raise_id = f"raise-{world.allowed[run]}"

@@ -76,10 +76,21 @@ def test_without_a_limit_everything_fits_and_is_counted() -> None:
     assert (free(purse), purse.spent) == (Cap(None, None), Amount(3, 4))
 
 
+def test_an_end_that_names_another_moment_is_no_news_to_a_hold_of_that_name() -> None:
+    purse = _with(Amount(600, 60))
+    for end in (
+        settle(purse, CALL, Amount(1, 1), NOW - 1),
+        write_off(purse, CALL, NOW - 1),
+        release(purse, CALL, NOW - 1),
+    ):
+        assert end == purse
+    assert release(purse, CALL, purse.holds[0].since).holds == ()
+
+
 def test_old_holds_are_stale() -> None:
     purse, _ = reserve(_with(Amount(1, 1)), "younger", Amount(1, 1), NOW + 10)
     assert stale(purse, NOW) == ()
-    assert stale(purse, NOW + 10) == (CALL,)
+    assert [hold.name for hold in stale(purse, NOW + 10)] == [CALL]
 
 
 def test_negative_amounts_are_refused() -> None:

@@ -64,11 +64,15 @@ def day_key(tenant: str, at: float) -> str:
 
 @dataclass(frozen=True)
 class Taken:
-    """A reservation: in which records, under which name, how much."""
+    """A reservation: in which records, under which name, how much, and since when.
+
+    Only the hold of that moment is its own: whoever made the call again meanwhile has another one under that name.
+    """
 
     keys: tuple[tuple[str, Cap], ...]
     name: str
     amount: Amount
+    since: float | None = None
 
 
 class Ledger:
@@ -96,7 +100,7 @@ class Ledger:
 
     def taking(self, call: Call, amount: Amount, now: float) -> Taken:
         """What a call is to take from each of its budgets."""
-        return Taken(self.keys(call, now), call.name, amount)
+        return Taken(self.keys(call, now), call.name, amount, now)
 
     async def reserve(self, taking: Taken, now: float) -> bool:
         """Take it from every budget; False, and nothing taken, when one has not got it."""
@@ -112,15 +116,15 @@ class Ledger:
 
     async def settle(self, taken: Taken, amount: Amount) -> None:
         """The call cost that much."""
-        await self._after(taken, lambda held: purse.settle(held, taken.name, amount))
+        await self._after(taken, lambda held: purse.settle(held, taken.name, amount, taken.since))
 
     async def release(self, taken: Taken) -> None:
         """The call cost nothing."""
-        await self._after(taken, lambda held: purse.release(held, taken.name))
+        await self._after(taken, lambda held: purse.release(held, taken.name, taken.since))
 
     async def write_off(self, taken: Taken) -> None:
         """The call may have cost anything up to what was reserved."""
-        await self._after(taken, lambda held: purse.write_off(held, taken.name))
+        await self._after(taken, lambda held: purse.write_off(held, taken.name, taken.since))
 
     async def _after(self, taken: Taken, after: Callable[[Purse], Purse]) -> None:
         if taken.keys:
@@ -147,9 +151,9 @@ class Ledger:
             raises = await self._raises(call.tenant, call.run) if key.startswith("run.") else ()
             for raise_id, amount in raises:
                 await self._changed(key, cap, _raise(raise_id, amount))
-            for name in purse.stale(before, now - patience_s):
-                cost = await self._lost(name)
-                taken = Taken(((key, cap),), name, Amount(0, 0))
+            for hold in purse.stale(before, now - patience_s):
+                cost = await self._lost(hold.name)
+                taken = Taken(((key, cap),), hold.name, hold.amount, hold.since)
                 await (self.write_off(taken) if cost is None else self.settle(taken, cost))
             after = Purse.decode(await self._records.read(key), cap)
             self._keep(key, after)

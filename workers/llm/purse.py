@@ -102,21 +102,24 @@ def reserve(purse: Purse, name: str, amount: Amount, now: float) -> tuple[Purse,
     return replace(purse, holds=(*purse.holds, Hold(name, amount, now))), True
 
 
-def settle(purse: Purse, name: str, amount: Amount) -> Purse:
-    """The call has cost `amount`, counted in full even if it is more than the hold. No news without a hold."""
-    hold, rest = _taken(purse, name)
+def settle(purse: Purse, name: str, amount: Amount, since: float | None = None) -> Purse:
+    """The call has cost `amount`, counted in full even if it is more than the hold. No news without a hold.
+
+    With `since` only the hold that was made then is meant: a zombie's end is no news to the hold of who took over.
+    """
+    hold, rest = _taken(purse, name, since)
     return purse if hold is None else replace(purse, holds=rest, spent=purse.spent.plus(_checked(amount)))
 
 
-def write_off(purse: Purse, name: str) -> Purse:
+def write_off(purse: Purse, name: str, since: float | None = None) -> Purse:
     """Nobody knows what the call has cost: count all that it held. No news without a hold."""
-    hold, rest = _taken(purse, name)
+    hold, rest = _taken(purse, name, since)
     return purse if hold is None else replace(purse, holds=rest, written_off=purse.written_off.plus(hold.amount))
 
 
-def release(purse: Purse, name: str) -> Purse:
+def release(purse: Purse, name: str, since: float | None = None) -> Purse:
     """The call was not billed. No news without a hold."""
-    hold, rest = _taken(purse, name)
+    hold, rest = _taken(purse, name, since)
     return purse if hold is None else replace(purse, holds=rest)
 
 
@@ -155,13 +158,13 @@ def within(amount: Amount, left: Cap) -> bool:
     return all(limit is None or wanted == 0 or wanted <= limit for wanted, limit in zip(amount, left, strict=True))
 
 
-def stale(purse: Purse, before: float) -> tuple[str, ...]:
-    """Names of the holds that are older than `before` (unix seconds), in order of their making."""
-    return tuple(hold.name for hold in purse.holds if hold.since < before)
+def stale(purse: Purse, before: float) -> tuple[Hold, ...]:
+    """The holds that are older than `before` (unix seconds), in order of their making."""
+    return tuple(hold for hold in purse.holds if hold.since < before)
 
 
-def _taken(purse: Purse, name: str) -> tuple[Hold | None, tuple[Hold, ...]]:
-    hold = next((hold for hold in purse.holds if hold.name == name), None)
+def _taken(purse: Purse, name: str, since: float | None) -> tuple[Hold | None, tuple[Hold, ...]]:
+    hold = next((hold for hold in purse.holds if hold.name == name and since in (None, hold.since)), None)
     return hold, tuple(other for other in purse.holds if other is not hold)
 
 
