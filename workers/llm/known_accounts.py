@@ -26,14 +26,15 @@ class KnownAccounts:
     def __init__(self, records: Records) -> None:
         self._records = records
         self._known: dict[str, Account] = {}
-        self._ends: list[Callable[[], Awaitable[None]]] = []
+        self._ends: dict[str, Callable[[], Awaitable[None]]] = {}
 
     async def now(self, account: str) -> Account:
         """What is known; the first question reads the record, later ones rely on what was heard since."""
         found = self._known.get(account)
         if found is None:
             key = record_key(account)
-            self._ends.append(self._records.watch(key, lambda content: self._heard(account, content)))
+            if account not in self._ends:
+                self._ends[account] = self._records.watch(key, lambda content: self._heard(account, content))
             found = Account.decode(await self._records.read(key))
             self._known.setdefault(account, found)
         return self._known[account]
@@ -99,11 +100,13 @@ class KnownAccounts:
             changed = after(Account.decode(content))
             return changed.encode(), changed
 
+        # Other calls of this worker heed it at once, and also when the records are away.
+        self._known[account] = after(self._known[account])
         self._known[account] = await self._records.change(record_key(account), change)
 
     async def close(self) -> None:
         """Stop listening."""
-        for end in self._ends:
+        for end in self._ends.values():
             await end()
         self._ends.clear()
 
