@@ -170,6 +170,12 @@ class Ask:
         with contextlib.suppress(RecordsUnavailable):
             await telling
 
+    async def dropped(self) -> None:
+        """The call is not made after all: give back what was reserved."""
+        target = self.offer.target
+        freed = self._accounts.freed(target.account, target.limits, self.offer.tokens, self._at, self._now())
+        await asyncio.shield(asyncio.gather(self._ledger.release(self._taken), self._tell(freed)))
+
     def lost(self) -> Completion:
         """This call as the journal has it when another one answered first: all of it may be billed."""
         offer = self.offer

@@ -10,6 +10,8 @@ from dataclasses import replace
 from workers.llm.attempt import Answered, Ask
 from workers.llm.failures import CallFailed
 from workers.llm.model import Heard
+from workers.llm.purse import BadPurse
+from workers.llm.records import RecordsUnavailable
 from workers.llm.targets import Hedge
 
 Outcome = tuple[Ask, Answered | CallFailed]
@@ -29,15 +31,28 @@ class Hedges:
         self._calls += 1
         going = asyncio.create_task(first.answer(heard))
         try:
-            if await _within(first.began, hedge.after_s) or not self._may(hedge) or (other := await second()) is None:
+            if await _within(first.began, hedge.after_s) or (other := await self._other(first, second, hedge)) is None:
                 return first, await going
-            self._second += 1
             return await self._race((first, going), (other, asyncio.create_task(other.answer(heard))))
         finally:
             await _hung_up(going)
 
-    def _may(self, hedge: Hedge) -> bool:
-        return self._second + 1 <= hedge.share * self._calls
+    async def _other(self, first: Ask, second: Callable[[], Awaitable[Ask | None]], hedge: Hedge) -> Ask | None:
+        """The second call if the share allows it and it can be made; its place is taken before anything is awaited."""
+        if self._second + 1 > hedge.share * self._calls:
+            return None
+        self._second += 1
+        other: Ask | None = None
+        try:
+            other = await second()
+            if other is not None and first.began.is_set():
+                await other.dropped()
+                other = None
+        except (RecordsUnavailable, BadPurse):
+            other = None  # the first call is under way and may answer all the same
+        finally:
+            self._second -= other is None
+        return other
 
     async def _race(
         self,
