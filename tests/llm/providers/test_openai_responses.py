@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.llm.providers.conftest import KEY, SCHEMA
 from workers.llm.model import Began, End, ModelRequest, PromptMessage, Text, Usage
 from workers.llm.providers.schema import strict
@@ -44,6 +46,14 @@ async def test_a_response_that_the_filter_stopped_is_a_refusal(provider, pieces,
     tape.play(b"event: response.incomplete\ndata: " + json.dumps(ended).encode() + b"\n\n")
     got, _ = await pieces(provider("openai-responses", "/v1"), PLAIN)
     assert got == [Began(), End("refusal", "content_filter", None)]
+
+
+@pytest.mark.parametrize("kind", ["response.incomplete", "response.completed"])
+async def test_a_response_that_is_incomplete_for_no_reason_is_truncated(provider, pieces, tape, kind):
+    ended = {"type": kind, "response": {"status": "incomplete", "usage": {"input_tokens": 3, "output_tokens": 2}}}
+    tape.play(b"data: " + json.dumps(ended).encode() + b"\n\n")
+    got, _ = await pieces(provider("openai-responses", "/v1"), PLAIN)
+    assert got == [Began(), End("length", "incomplete", Usage(3, 2))]
 
 
 async def test_a_response_that_failed_is_a_failure(provider, pieces, request_, tape):

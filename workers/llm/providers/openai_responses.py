@@ -25,7 +25,12 @@ from workers.llm.targets import Capabilities, Target
 
 _SENT = ("temperature", "top_p", "service_tier")
 _KNOWN = (*_SENT, "reasoning_effort", "verbosity", "organization", "project")
-_STOPS: dict[str, Stop] = {"max_output_tokens": "length", "max_tokens": "length", "content_filter": "refusal"}
+_STOPS: dict[str, Stop] = {
+    "max_output_tokens": "length",
+    "max_tokens": "length",
+    "incomplete": "length",  # a compatible server that does not say why
+    "content_filter": "refusal",
+}
 
 
 def make(target: Target, preset: Preset, key: str) -> Provider:
