@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from workers.llm.failures import CallFailed
+from workers.llm.failures import CallFailed, writable
 from workers.llm.known_accounts import KnownAccounts
 from workers.llm.ledger import NANOS, Ledger, Taken
 from workers.llm.model import Allowance, Began, Completion, End, Heard, ModelRequest, Text, Usage
@@ -53,7 +53,7 @@ class _Heard:
     @property
     def size(self) -> int:
         """Bytes of the text, which are never fewer than its tokens."""
-        return sum(len(text.encode()) for text in self.texts)
+        return sum(len(text.encode(errors="surrogatepass")) for text in self.texts)
 
 
 class Ask:
@@ -192,7 +192,7 @@ class Ask:
             stop=end.stop,
             cost_usd=None if nanos is None else nanos / NANOS,
             target=self.offer.target.name,
-            finish=end.finish,
+            finish=writable(end.finish),
             cached_input_tokens=usage.cached_input_tokens,
             reasoning_tokens=usage.reasoning_tokens,
             first_token_s=None if so_far.first_at is None else so_far.first_at - self._at,

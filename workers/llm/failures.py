@@ -49,6 +49,11 @@ MEANINGS: dict[FailureKind, Meaning] = {
 }
 
 
+def writable(text: str) -> str:
+    """The text as UTF-8 can hold it, which no fact may go beyond: providers may send halves of characters."""
+    return text.encode(errors="replace").decode()
+
+
 class CallFailed(Exception):
     """One call gave no answer. `reason` is safe to show: no key, no prompt, at most 500 characters.
 
@@ -56,7 +61,7 @@ class CallFailed(Exception):
     """
 
     def __init__(self, kind: FailureKind, reason: str, retry_after_s: float | None = None) -> None:
-        self.kind, self.reason, self.retry_after_s = kind, reason[:500], retry_after_s
+        self.kind, self.reason, self.retry_after_s = kind, writable(reason)[:500], retry_after_s
         super().__init__(f"{kind}: {self.reason}")
 
     @property
