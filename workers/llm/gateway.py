@@ -31,7 +31,7 @@ from workers.llm.ledger import NANOS, Ledger, Taken
 from workers.llm.model import Completion, Heard, ModelRequest, ModelUnavailable
 from workers.llm.offers import Offer, Offers, Unusable
 from workers.llm.planning import Go, State, Wait, Wanted, plan
-from workers.llm.purse import Amount
+from workers.llm.purse import Amount, BadPurse
 from workers.llm.speeds import Speed
 from workers.llm.targets import Route
 
@@ -111,6 +111,12 @@ class Gateway:
 
     async def complete(self, call: Call, request: ModelRequest, heard: Heard | None = None) -> Completion:
         """An answer, from whichever target can give it. See `Caller`."""
+        try:
+            return await self._completed(call, request, heard)
+        except BadPurse as error:  # it is waited for until somebody has looked at it
+            raise Parked("budget", str(error), call.name, LONGEST_REST_S) from error
+
+    async def _completed(self, call: Call, request: ModelRequest, heard: Heard | None) -> Completion:
         size = Size(request)
         route = self._offers.route(call)
         asking = _Asking(call, request, route, self._offers.wanted(route, call, request, size))

@@ -18,7 +18,7 @@ import structlog
 from contracts.v1.budgets import Budget
 from workers.llm import purse
 from workers.llm.calls import Call
-from workers.llm.purse import UNLIMITED, Amount, Cap, Purse
+from workers.llm.purse import UNLIMITED, Amount, BadPurse, Cap, Purse
 from workers.llm.records import Records, RecordsUnavailable
 
 NANOS = 10**9
@@ -94,7 +94,7 @@ class Ledger:
         found = []
         for key, cap in self.keys(call, now):
             if key not in self._known:
-                self._keep(key, Purse.decode(await self._records.read(key), cap))
+                self._keep(key, _decoded(key, await self._records.read(key), cap))
             found.append(self._known[key])
         return tuple(found)
 
@@ -131,10 +131,10 @@ class Ledger:
             await asyncio.gather(*(self._put_right(key, cap, taken, after) for key, cap in taken.keys))
 
     async def _put_right(self, key: str, cap: Cap, taken: Taken, after: Callable[[Purse], Purse]) -> None:
-        """When the records are away the hold stays, and is put right by whoever finds it."""
+        """When the records are away or can't be read the hold stays, and is put right by whoever finds it."""
         try:
             await self._changed(key, cap, lambda held: (after(held), True))
-        except RecordsUnavailable as error:
+        except (RecordsUnavailable, BadPurse) as error:
             _logger.warning("reservation_left_open", record=key, call=taken.name, error=str(error))
 
     async def paid(self, name: str, amount: Amount, budget: Budget | None, now: float) -> None:
@@ -147,7 +147,7 @@ class Ledger:
         """A budget has refused: take in raises from the log and put right what others left behind; whether any was."""
         changed = False
         for key, cap in self.keys(call, now):
-            before = Purse.decode(await self._records.read(key), cap)
+            before = _decoded(key, await self._records.read(key), cap)
             raises = await self._raises(call.tenant, call.run) if key.startswith("run.") else ()
             for raise_id, amount in raises:
                 await self._changed(key, cap, _raise(raise_id, amount))
@@ -155,14 +155,14 @@ class Ledger:
                 cost = await self._lost(hold.name)
                 taken = Taken(((key, cap),), hold.name, hold.amount, hold.since)
                 await (self.write_off(taken) if cost is None else self.settle(taken, cost))
-            after = Purse.decode(await self._records.read(key), cap)
+            after = _decoded(key, await self._records.read(key), cap)
             self._keep(key, after)
             changed = changed or after != before
         return changed
 
     async def _changed(self, key: str, cap: Cap, after: Callable[[Purse], tuple[Purse, bool]]) -> bool:
         def change(content: bytes | None) -> tuple[bytes | None, tuple[Purse, bool]]:
-            before = Purse.decode(content, cap)
+            before = _decoded(key, content, cap)
             changed, done = after(before)
             return (changed.encode() if changed != before else None), (changed, done)
 
@@ -174,6 +174,13 @@ class Ledger:
         self._known[key] = found
         if len(self._known) > MOST_KNOWN:
             del self._known[next(iter(self._known))]
+
+
+def _decoded(key: str, content: bytes | None, cap: Cap) -> Purse:
+    try:
+        return Purse.decode(content, cap)
+    except BadPurse as error:
+        raise BadPurse(f"record {key} of the bucket budgets: {error}") from error
 
 
 def _raise(raise_id: str, amount: Amount) -> Callable[[Purse], tuple[Purse, bool]]:
