@@ -42,12 +42,13 @@ class Answered:
 class _Heard:
     """What has come of an answer so far."""
 
-    __slots__ = ("allowance", "end", "first_at", "texts")
+    __slots__ = ("allowance", "end", "first_at", "is_late", "texts")
 
     def __init__(self) -> None:
         self.texts: list[str] = []
         self.first_at: float | None = None
         self.end: End | None = None
+        self.is_late = False
         self.allowance = Allowance()
 
     @property
@@ -86,7 +87,9 @@ class Ask:
             return await asyncio.shield(self._settle(so_far, so_far.end))
         except CallFailed as error:
             failed = CallFailed(error.kind, self._clean(error.reason), error.retry_after_s)
-            await asyncio.shield(self._failed(failed, billed=error.meaning.billed or bool(so_far.texts)))
+            billed = error.meaning.billed or bool(so_far.texts)
+            # Our own deadline says nothing of the target.
+            await asyncio.shield(self._left() if so_far.is_late else self._failed(failed, billed))
             return failed
         except Exception as error:
             # An SDK's fault or our own. It would come again with each delivery, so another target is better.
@@ -128,6 +131,7 @@ class Ask:
 
     def _hung(self, so_far: _Heard) -> CallFailed:
         if self._now() >= self._deadline:
+            so_far.is_late = True
             return CallFailed("timeout" if not so_far.texts else "interrupted", "no answer before the call's deadline")
         if so_far.texts:
             return CallFailed("interrupted", f"no token for {self._patience.idle_s:g} s in the middle of the answer")
