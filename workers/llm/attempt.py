@@ -199,8 +199,8 @@ class Ask:
             finish=writable(end.finish),
             cached_input_tokens=usage.cached_input_tokens,
             reasoning_tokens=usage.reasoning_tokens,
-            first_token_s=None if so_far.first_at is None else so_far.first_at - self._at,
-            duration_s=self._now() - self._at,
+            first_token_s=None if so_far.first_at is None else max(0.0, so_far.first_at - self._at),
+            duration_s=max(0.0, self._now() - self._at),  # clocks may be set back
             estimated=end.usage is None,
         )
 
