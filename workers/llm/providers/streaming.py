@@ -4,6 +4,7 @@ Events are read as plain dicts, not as the SDK's models: servers differ in what 
 costs a fraction of the time. A server that ignores `stream` and answers in one piece is understood as well.
 """
 
+import asyncio
 import inspect
 import json
 import time
@@ -52,6 +53,7 @@ class Streaming:
     def __init__(self, api: Api, key: str) -> None:
         self._api, self._key = api, key
         self._client: Any = None
+        self._connecting = asyncio.Lock()
 
     def stream(self, request: ModelRequest) -> AsyncGenerator[Piece, None]:
         """Ask once."""
@@ -63,10 +65,18 @@ class Streaming:
         if client is not None:
             await client.close()
 
+    async def _connected(self) -> Any:
+        """The client. An SDK takes a second to import, and the loop must send heartbeats meanwhile."""
+        if self._client is None:
+            async with self._connecting:
+                if self._client is None:
+                    self._client = await asyncio.to_thread(self._api.connect)
+        return self._client
+
     async def _pieces(self, request: ModelRequest) -> AsyncGenerator[Piece, None]:
-        self._client = self._client or self._api.connect()
+        client = await self._connected()
         try:
-            raw = await self._api.ask(self._client, request)
+            raw = await self._api.ask(client, request)
         except Exception as error:
             if getattr(error, "code", None) != "content_filter":
                 raise
