@@ -176,7 +176,8 @@ class Gateway:
         return asking.after(target.name, answered.kind, answered.reason, answered.meaning.hopeless)
 
     async def _reserved(self, call: Call, offer: Offer, request: ModelRequest) -> Ask | None:
-        """The call with its share of budgets and limits; None, and nothing taken, when somebody else was faster."""
+        """The call with its share of budgets and limits; None, and nothing taken, when somebody else was faster, or
+        when it took until the call's deadline."""
         now, target = self._now(), offer.target
         taking = self._ledger.taking(call, offer.reserve, now)
         account = (target.account, target.limits, offer.tokens)
@@ -187,7 +188,7 @@ class Gateway:
         except BaseException:
             await asyncio.shield(self._ledger.release(taking))
             raise
-        if paid and granted:
+        if paid and granted and self._now() < call.deadline:
             return self._ask(call, offer, request, taking, now)
         if paid:
             await self._ledger.release(taking)
