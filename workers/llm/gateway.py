@@ -221,8 +221,12 @@ class Gateway:
     async def _wait(self, asking: _Asking, step: Wait) -> _Asking:
         """Wait here if it is short, or else give the task back."""
         now, call = self._now(), asking.call
-        if step.what == "budget" and await self._ledger.look_again(call, now, self._patience.abandoned_s):
-            return asking
+        if step.what == "budget":
+            await self._ledger.look_again(call, now, self._patience.abandoned_s)
+            again = plan(asking.wanted, await self._state(asking), now)
+            if not isinstance(again, Wait):
+                return asking
+            step = again
         left, began = self._patience.in_place_s - asking.waited_s, now
         if step.until > min(now + left, call.deadline):
             rest = BUDGET_LOOK_S if step.what == "budget" else min(max(step.until - now, 0.1), LONGEST_REST_S)

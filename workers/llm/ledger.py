@@ -10,7 +10,7 @@ call again writes it off first, since nobody can know whether it was billed; who
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -108,7 +108,8 @@ class Ledger:
             return True
         paid = await asyncio.gather(*(self._reserve(key, cap, taking, now) for key, cap in taking.keys))
         if not all(paid):
-            await self.release(taking)
+            had = tuple(record for record, done in zip(taking.keys, paid, strict=True) if done)
+            await self.release(replace(taking, keys=had))
         return all(paid)
 
     async def _reserve(self, key: str, cap: Cap, taking: Taken, now: float) -> bool:
@@ -143,22 +144,20 @@ class Ledger:
         keys = dict((*self.keys(call, now), *self.keys(call, now - 86_400.0)))
         await self.settle(Taken(tuple(keys.items()), name, amount), amount)
 
-    async def look_again(self, call: Call, now: float, patience_s: float) -> bool:
-        """A budget has refused: take in raises from the log and put right what others left behind; whether any was."""
-        changed = False
+    async def look_again(self, call: Call, now: float, patience_s: float) -> None:
+        """A budget has refused: read what is in it now, take in new raises from the log, and put right what others
+        left behind."""
         for key, cap in self.keys(call, now):
-            before = _decoded(key, await self._records.read(key), cap)
-            raises = await self._raises(call.tenant, call.run) if key.startswith("run.") else ()
-            for raise_id, amount in raises:
-                await self._changed(key, cap, _raise(raise_id, amount))
-            for hold in purse.stale(before, now - patience_s):
+            found = _decoded(key, await self._records.read(key), cap)
+            self._keep(key, found)
+            known = {raise_id for raise_id, _ in found.raises}
+            for raise_id, amount in await self._raises(call.tenant, call.run) if key.startswith("run.") else ():
+                if raise_id not in known:
+                    await self._changed(key, cap, _raise(raise_id, amount))
+            for hold in purse.stale(found, now - patience_s):
                 cost = await self._lost(hold.name)
                 taken = Taken(((key, cap),), hold.name, hold.amount, hold.since)
                 await (self.write_off(taken) if cost is None else self.settle(taken, cost))
-            after = _decoded(key, await self._records.read(key), cap)
-            self._keep(key, after)
-            changed = changed or after != before
-        return changed
 
     async def _changed(self, key: str, cap: Cap, after: Callable[[Purse], tuple[Purse, bool]]) -> bool:
         def change(content: bytes | None) -> tuple[bytes | None, tuple[Purse, bool]]:

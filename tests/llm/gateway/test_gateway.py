@@ -9,9 +9,10 @@ from contracts.v1.budgets import Budget
 from workers.llm.attempt import Patience
 from workers.llm.calls import CannotServe, Interrupted, Parked
 from workers.llm.failures import CallFailed
-from workers.llm.ledger import day_key, run_key
+from workers.llm.ledger import cap_of, day_key, run_key
 from workers.llm.model import ModelRequest, PromptMessage, Usage
 from workers.llm.purse import Amount, Hold, Purse
+from workers.llm.records import MemoryRecords
 from workers.llm.targets import Hedge, Limits
 
 EPOCH = 1_800_000_000.0
@@ -62,7 +63,7 @@ def test_retry_after_is_never_early(world, says, ask):
 def test_a_long_retry_after_parks_the_task_until_then(world, says, ask):
     a = world.target("a", failed("rate_limited", 20.0), says())
     world.route("a")
-    with pytest.raises(Parked, match="waiting for models: a: cools") as parked:
+    with pytest.raises(Parked, match="waiting for models: a: cooling") as parked:
         ask()
     assert (parked.value.what, parked.value.delay_s, parked.value.call) == ("models", 20.0, "acme/r1/llm.design.1.1")
     with pytest.raises(Parked):
@@ -208,12 +209,48 @@ def test_a_budget_that_is_met_parks_the_task_and_a_raise_lets_it_go_on(world, as
     a = world.target("a", price=100.0)
     world.route("a")
     budget = Budget(usd=0.01)
-    with pytest.raises(Parked, match=r"waiting for budget: a: may cost up to \$0\.1") as parked:
+    with pytest.raises(Parked, match=r"waiting for budget: .*a call may cost \$0\.1") as parked:
         ask(budget=budget)
     assert (parked.value.what, a.calls) == ("budget", [])
     world.raises.append(("more", Amount(10**9, 0)))
     assert ask(budget=budget).target == "a"
     assert purse_of_run(world).spent.nanos == 110 * 100_000
+
+
+def test_a_call_that_waits_for_budget_looks_now_and_then_however_often_others_spend(world, ask):
+    """Each look finds another record than the one before, and none of them pays."""
+
+    class Busy(MemoryRecords):
+        reads = 0
+
+        async def read(self, key):
+            self.reads += 1
+            held = Purse.decode(await super().read(key), cap_of(budget))
+            self.kept[key] = replace(held, spent=held.spent.plus(Amount(1, 1))).encode()
+            return self.kept[key]
+
+    world.target("a", price=100.0)
+    world.route("a")
+    world.budgets, budget = Busy(), Budget(usd=0.3)
+    other = Hold("acme/r1/llm.other.1.1", Amount(200_000_000, 2_000), world.now())
+    world.budgets.kept[run_key("acme", "r1")] = Purse(cap_of(budget), holds=(other,)).encode()
+    world.patience = Patience(in_place_s=3.0)
+    with pytest.raises(Parked, match="waiting for budget"):
+        ask(budget=budget)
+    assert 3 <= world.budgets.reads <= 6
+
+
+def test_a_raise_that_is_known_is_not_written_again(world, ask):
+    world.target("a", price=100.0)
+    world.route("a")
+    world.raises.append(("more", Amount(10_000_000, 0)))
+    budget, key = Budget(usd=0.01), run_key("acme", "r1")
+    changed = []
+    world.budgets.watch(key, changed.append)
+    for n in (1, 2, 3):
+        with pytest.raises(Parked, match="waiting for budget"):
+            ask(n, budget=budget)
+    assert len(changed) == 1 and purse_of_run(world).raises == (("more", Amount(10_000_000, 0)),)
 
 
 def test_a_day_holds_for_all_runs_of_a_tenant_together(world, ask):
