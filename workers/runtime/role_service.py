@@ -16,6 +16,7 @@ from contracts.v1.journal import Call
 from contracts.v1.tasks import Task
 from contracts.v1.waits import TaskWaits
 from workers.llm.calls import Caller, Parked
+from workers.llm.failures import writable
 from workers.prompting.templates import Prompts
 from workers.runtime.errors import Impossible, Verdict
 from workers.runtime.lease import Delivery
@@ -84,6 +85,7 @@ class RoleService(Service):
         live.announce_after(ANNOUNCE_AFTER_S)
         try:
             outcome = await self._role.job_for(task).handle(task, tools)
+            news = (await self.env.bus.log.say(outcome)).news
         except Parked as parked:
             await self._say_wait(task, parked)
             raise
@@ -92,7 +94,6 @@ class RoleService(Service):
             raise
         finally:
             live.end()
-        news = (await self.env.bus.log.say(outcome)).news
         self.log.info("task_done", **_named(task), role=self.name, calls=len(outcome.calls), news=news)
         if news:
             self.env.metrics.tasks.labels(self.name, "done").inc()
@@ -157,7 +158,7 @@ class RoleService(Service):
     async def failed(self, delivery: Delivery, verdict: Verdict, error: Exception) -> None:
         """Record the failure of an attempt that is over."""
         spent = self._spent.pop(delivery.sequence, ())
-        reason = self.env.clean(str(error)) or type(error).__name__
+        reason = writable(self.env.clean(str(error))) or type(error).__name__
         failure = _failure(delivery, verdict, reason, spent, self.env.settings.prefix)
         if failure is None:
             return
