@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -299,6 +299,18 @@ class HandFleet:
         await stop.wait()
 
 
+class HandBus:
+    """What the desk has, as a connection."""
+
+    def __init__(self, desk: "Desk") -> None:
+        self._desk = desk
+        self.log, self.artifacts, self.records = desk.log, desk.artifacts, desk.buckets.__getitem__
+
+    @property
+    def is_connected(self) -> bool:
+        return next(self._desk.is_connected, True)
+
+
 class Desk:
     """The command with everything around it made by hand. `reachable` are the brokers that answer."""
 
@@ -307,6 +319,8 @@ class Desk:
         self.buckets = {"budgets": MemoryRecords()}
         self.reachable = {"nats://127.0.0.1:4222", "nats://127.0.0.1:5555", "nats://there:4222"}
         self.connected: list[Settings] = []
+        self.is_connected: Iterator[bool] = iter(())
+        """Whether the connection stands, look by look; when that is used up it does."""
         self.settings = Settings()
         self.alive: set[int] = set()
         self.outside = Outside(
@@ -326,7 +340,7 @@ class Desk:
     @asynccontextmanager
     async def _connect(self, settings: Settings) -> AsyncIterator[Any]:
         self.connected.append(settings)
-        yield SimpleNamespace(log=self.log, artifacts=self.artifacts, records=self.buckets.__getitem__)
+        yield HandBus(self)
 
     @contextmanager
     def _signals(self) -> Any:

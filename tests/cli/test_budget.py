@@ -131,6 +131,20 @@ class TestShown:
         assert lines[2] == "  it goes on after `flotilla budget r1 --add 5`"
         assert json.loads(desk("budget", "r1", "--json").stdout)["waits"][0]["reason"] == "it is gone"
 
+    def test_after_a_raise_what_was_said_before_it_is_not_repeated(self, desk, story):
+        waits = TaskWaits(**story.ids, role="pm", task="plan", attempt=1, n=1, what="budget", reason="it is gone")
+        command = story.planning()[0].model_copy(update={"budget": Budget(usd=1.0)})
+        desk.tell([story.request(), command, waits])
+        lines = desk("budget", "r1", "--add", "1").stdout.splitlines()
+        assert lines[:2] == ["run r1 waiting for budget", "  tasks that wait for budget look again within seconds"]
+        assert not any("it is gone" in line for line in lines)
+
+    def test_parts_of_a_cent_are_shown_where_a_call_costs_cents(self, desk, story):
+        desk.tell([story.request()])
+        keep(desk, run_key("default", "r1"), Purse(Cap(50_000_000, None), spent=Amount(18_430_000, 7)).encode())
+        shown = [line.split()[:2] for line in desk("budget", "r1").stdout.splitlines()[2:]]
+        assert ["cap", "$0.05"] in shown and ["spent", "$0.0184"] in shown and ["left", "$0.0316"] in shown
+
     def test_what_is_left_of_the_tenants_day_is_said_beside_it(self, desk, story):
         desk.tell([story.request()])
         keep(desk, "day.default.2026-03-01", purse(Cap(2 * NANOS, 1_000)).encode())

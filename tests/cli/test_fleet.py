@@ -8,6 +8,7 @@ import pytest
 
 from workers.cli.complaints import Unreachable
 from workers.cli.upfile import NAME, Up, is_alive, read_up, remove_up, state_dir, write_up
+from workers.llm.models_file import BadModels
 
 
 class TestUp:
@@ -42,6 +43,15 @@ class TestUp:
         desk("up", "--nats", "nats://there:4222")
         assert desk.fleet.ran[-1][0] == "nats://there:4222"
         assert len(desk.fleet.servers) == 1
+
+    def test_a_models_file_with_faults_is_told_as_such(self, desk):
+        async def refuses(*given):
+            raise BadModels("models.yaml", ["targets.a.provider: unknown 'grok'"])
+
+        desk.fleet.run = refuses
+        result = desk("up")
+        assert (result.exit_code, "ended by itself" in result.stderr) == (2, False)
+        assert "targets.a.provider: unknown 'grok'" in result.stderr
 
     def test_an_unknown_worker_is_refused_with_those_that_there_are(self, desk):
         result = desk("up", "--workers", "sandbox,poet")

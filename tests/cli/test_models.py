@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import threading
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,7 +14,8 @@ from rich.console import Console
 from tests.fakes.provider import FakeProvider
 from tests.fakes.script import Play, failing, rate_limited, refused
 from workers.cli.complaints import Unreachable
-from workers.llm.accounts import Account, failed
+from workers.cli.modeltable import Row, listed
+from workers.llm.accounts import Account, Health, failed
 from workers.llm.known_accounts import record_key
 from workers.llm.model import Usage
 from workers.llm.presets import PRESETS
@@ -151,6 +153,15 @@ class TestHealth:
         assert DENIED in lines[place + 1]
         entry = next(entry for entry in entries(here) if entry.get("target") == "fast")
         assert (entry["health"], entry["until"], entry["reason"]) == ("open", "2026-03-01T12:01:00+00:00", DENIED)
+
+    @pytest.mark.parametrize(
+        ("state", "said"), [("probing", "probing"), ("open", "open"), ("cooling", "cooling for 17 s")]
+    )
+    def test_times_are_whole_seconds_and_only_those_that_say_something(self, state, said):
+        until = {"probing": 120.0, "open": 0.0, "cooling": 16.2}[state]
+        target = Target(name="a", provider="openai")
+        row = Row(target, Health(state, 1_000.0 + until, "so"), "", "", None)
+        assert re.split("  +", list(listed([row], None, 1_000.0))[1])[1] == said
 
     def test_it_is_unknown_without_a_broker(self, here):
         here.reachable.clear()

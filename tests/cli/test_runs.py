@@ -290,6 +290,19 @@ class TestInterrupts:
         assert result.stdout.splitlines()[-1] == f"  evidence  facts in {left}"
         assert [line["name"] for line in json_lines(left.read_text())] == ["run.requested", "run.closed"]
 
+    def test_a_broker_that_goes_away_is_told_and_again_when_it_is_back(self, desk, story):
+        desk.tell([story.request()])
+
+        def looks():
+            yield from (True, *[False] * 5, True)
+            desk.signals.interrupt()
+
+        desk.is_connected, desk.signals.can_ask = looks(), False
+        desk.with_outside(gone_s=0.0)
+        result = desk("watch", "r1")
+        assert "the broker does not answer, so what is shown of run r1 may be old" in result.stderr
+        assert result.stderr.count("the broker answers again") == 1
+
     def test_a_fleet_that_does_not_react_to_the_cancel_is_not_waited_for_for_ever(self, desk):
         desk.signals.left, desk.signals.can_ask = 1, False
         assert desk("run", IDEA).exit_code == 130

@@ -120,13 +120,30 @@ class TestTheScreen:
         assert f"`{hints.budget} --add 5`" in " ".join(text.strip() for text in shown)
         assert all(cell_len(text) <= width for text in shown)
 
-    def test_for_models_nothing_has_to_be_done(self, drawn, story):
-        assert not any("--add" in text for text in drawn([*up_to_design(story), wait(story, "models")], 80))
+    def test_for_models_nothing_has_to_be_done_and_there_is_where_to_look(self, drawn, story):
+        shown = drawn([*up_to_design(story), wait(story, "models")], 80)
+        assert not any("--add" in text for text in shown)
+        assert "it goes on by itself; see `flotilla models`" in shown
+
+    def test_tasks_that_wait_for_the_same_are_one_line_whatever_amounts_they_need(self, drawn, story):
+        build = story.building()
+        facts = [story.request(), *story.planning(), *story.designing(), build[0], build[3], build[6]]
+        tasks = ("build-store", "build-http", "tests")
+        facts += [wait(story, task=task, reason=f"it may cost $0.{place}") for place, task in enumerate(tasks)]
+        shown = [text for text in drawn(facts, 120) if "waited" in text]
+        assert shown == ["build-store and 2 more tasks have waited 1 min 05 s for budget: it may cost $0.0"]
+
+    def test_a_reason_is_said_once_and_in_a_few_lines_where_there_is_room(self, drawn, story):
+        facts = [*up_to_design(story), wait(story, reason="first second third " * 12 + "last")]
+        assert "".join(drawn(facts, 120)).count("last") == 1
+        assert sum("second" in text for text in drawn(facts, 80)) == 3
+        assert sum("second" in text for text in drawn(facts, 80, height=15)) == 1
 
     def test_with_many_waits_it_is_not_higher_than_the_terminal(self, drawn, story):
         build = story.building()
         facts = [story.request(), *story.planning(), *story.designing(), build[0], build[3], build[6]]
-        facts += [wait(story, task=task) for task in ("build-store", "build-http", "tests")]
+        reasons = {"build-store": "this", "build-http": "that", "tests": "neither"}
+        facts += [wait(story, task=task, reason=reason) for task, reason in reasons.items()]
         shown = drawn(facts, 60, height=14)
         assert len(shown) < 14
         assert "1 more task waiting" in shown

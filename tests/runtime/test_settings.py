@@ -21,6 +21,12 @@ def test_settings_of_the_sandbox_are_nested_by_one_underscore(monkeypatch):
     assert (Settings().sandbox.minimum, Settings().sandbox.cpu_s) == ("bubblewrap", 7)
 
 
+def test_a_variable_that_is_empty_is_as_good_as_not_set(monkeypatch):
+    monkeypatch.setenv("FLOTILLA_MODELS_FILE", "")
+    monkeypatch.setenv("FLOTILLA_DAILY_BUDGET_USD", "")
+    assert (Settings().models_file, Settings().daily_budget_usd) == (None, None)
+
+
 def test_settings_can_not_be_changed_once_read():
     with pytest.raises(ValidationError, match="frozen"):
         Settings().tenant = "other"

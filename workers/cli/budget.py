@@ -22,7 +22,7 @@ from workers.llm.records import RecordsUnavailable
 
 BUCKET = "budgets"
 
-AnyRun = Annotated[str, typer.Argument(help="The run's id.", metavar="[RUN]", show_default=False)]
+AnyRun = Annotated[str, typer.Argument(help="The run's id.", metavar="RUN", show_default=False)]
 Add = Annotated[str, typer.Option("--add", metavar="USD", help="Let the run spend so many dollars more.")]
 AddTokens = Annotated[str, typer.Option("--add-tokens", metavar="N", help="Let the run spend so many tokens more.")]
 RaiseId = Annotated[
@@ -76,8 +76,9 @@ async def _of_run(
         about = {"tenant": opened.tenant, "run": run, "status": view.state}
         say(jsonlib.dumps({**about, **as_json(account), "waits": waits_as_json(view)}))
         return
-    hints = Hints.kept(run, opened.options)._replace(budget="") if more else Hints.kept(run, opened.options)
-    head, *rest = standing(run, view, outside.now(), hints)
+    head, *rest = standing(run, view, outside.now(), Hints.kept(run, opened.options))
+    if more and view.waits:  # what they say of the budget was so before the raise
+        rest = ["  tasks that wait for budget look again within seconds"]
     for line in (head, *([] if view.is_over else rest), *table(account)):
         say(line)
     if day.is_limited:

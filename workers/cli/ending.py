@@ -1,30 +1,37 @@
 """The last lines on a run: what came of it, and for a failed one the task, the reason and where to look."""
 
+import re
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from workers.cli.entries import Entry
 from workers.cli.figures import count, dollars, plain, seconds, short
 from workers.cli.gist import evidence_line
+from workers.cli.taskview import WaitView
 from workers.cli.view import RunView
 
 MORE_TOKENS = 1_000_000
+_AMOUNT = re.compile(r"[0-9][0-9.,]*")
 SILENCE_S = 8.0
 """A fleet takes up a request within milliseconds."""
 
 
 class Hints(NamedTuple):
-    """Where the facts of the run can be read afterwards, how its project can be had, and the command on its budget."""
+    """Where the facts of the run can be read afterwards, how its project can be had, and the commands on its budget
+    and on the models."""
 
     facts: str
     project: str
     budget: str = ""
+    models: str = ""
 
     @classmethod
     def kept(cls, run: str, options: str = "") -> "Hints":
         """For a run whose broker stays. `options` is what commands need to get there, e.g. ` --tenant acme`."""
+        nats = options.partition(" --tenant ")[0]  # targets are those of all tenants
         return cls(*(f"flotilla {how}" for how in (
-            f"show {run}{options}", f"fetch {run}{options} --out DIR", f"budget {run}{options}",
+            f"show {run}{options}", f"fetch {run}{options} --out DIR", f"budget {run}{options}", f"models{nats}",
         )))  # fmt: skip
 
 
@@ -42,23 +49,32 @@ def silence(view: RunView, now: datetime) -> str:
 
 
 def waiting(view: RunView, now: datetime, most: int = 3) -> list[str]:
-    """A line on each task that waits for models or for budget, since when and why; those above `most` are counted."""
-    lines = [
-        plain(
-            f"{wait.task} has waited {seconds(now - wait.since)} for {wait.what}" + (wait.reason and f": {wait.reason}")
-        )
-        for wait in view.waits[:most]
-    ]
-    more = len(view.waits) - most
-    return [*lines, f"{count(more, 'more task')} waiting"] if more > 0 else lines
+    """What waits for models or for budget, since when and why: a line for all that wait for the same reason, amounts
+    aside. Tasks of lines above `most` are counted."""
+    alike: dict[tuple[str, str], list[WaitView]] = {}
+    for wait in view.waits:
+        alike.setdefault((wait.what, _AMOUNT.sub("#", wait.reason)), []).append(wait)
+    groups = list(alike.values())
+    more = sum(map(len, groups[most:]))
+    lines = [_waited(group, now) for group in groups[:most]]
+    return [*lines, f"{count(more, 'more task')} waiting"] if more else lines
+
+
+def _waited(alike: Sequence[WaitView], now: datetime) -> str:
+    first, others = alike[0], len(alike) - 1
+    who = f"{first.task} and {count(others, 'more task')} have" if others else f"{first.task} has"
+    since = min(wait.since for wait in alike)
+    return plain(f"{who} waited {seconds(now - since)} for {first.what}" + (first.reason and f": {first.reason}"))
 
 
 def what_helps(view: RunView, hints: Hints) -> str:
-    """What lets a run go on that waits for budget; empty when it waits for none.
+    """What lets a run go on that waits for budget, or where to look when it waits for models; empty when it does not.
 
     It raises what the run has a limit of. A run without any waits for what its tenant may spend in a day.
     """
-    if not hints.budget or all(wait.what != "budget" for wait in view.waits):
+    if all(wait.what != "budget" for wait in view.waits):
+        return f"it goes on by itself; see `{hints.models}`" if hints.models and view.waits else ""
+    if not hints.budget:
         return ""
     usd, tokens = (view.budget.usd, view.budget.tokens) if view.budget else (None, None)
     more = ("" if usd is None else " --add 5") + ("" if tokens is None else f" --add-tokens {MORE_TOKENS}")

@@ -91,7 +91,7 @@ def work(context: typer.Context, name: Name, nats: Nats = "", parent: Parent = 0
 
 async def _work(outside: Outside, name: str, nats: str, parent: int) -> None:
     names = checked_workers(name, outside.fleet.names)
-    settings = outside.settings()
+    settings = _readable(outside)
     broker = some_broker(nats, settings, read_up(outside.state_dir, outside.alive))
     note(f"worker {name}, broker {broker}")
     settings = settings.model_copy(update={"nats_url": broker.url})

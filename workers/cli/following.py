@@ -10,7 +10,7 @@ from contracts.v1.runs import CancelRequested
 from workers.cli.complaints import Unreachable
 from workers.cli.entries import Entries, Entry, ordered, read
 from workers.cli.local import broken
-from workers.cli.outside import Outside, RunLog, Signals, note
+from workers.cli.outside import Bus, Outside, Signals, note
 from workers.cli.view import RunView, view_of
 
 Ended = Literal["over", "left", "stopped"]
@@ -44,9 +44,9 @@ class Following:
     """One run as it comes in. `own_fleet` runs in this process: the run can't go on without it."""
 
     def __init__(
-        self, outside: Outside, log: RunLog, tenant: str, run: str, prefix: str, shown: Shown, own_fleet: Fleet = None
+        self, outside: Outside, bus: Bus, tenant: str, run: str, prefix: str, shown: Shown, own_fleet: Fleet = None
     ) -> None:
-        self._outside, self._log, self._shown = outside, log, shown
+        self._outside, self._bus, self._log, self._shown = outside, bus, bus.log, shown
         self._tenant, self._run, self._prefix = tenant, run, prefix
         self._own_fleet = own_fleet
         self._asking = False
@@ -87,10 +87,26 @@ class Following:
         raise Unreachable(f"the broker went away; run {self._run} goes on without us: `flotilla watch {self._run}`")
 
     async def _ticks(self) -> None:
+        gone_since: datetime | None = None
+        told = False
         while True:
-            if not self._asking:
-                self._shown.tick(self.view, self._outside.now())
+            now = self._outside.now()
+            gone_since = None if self._bus.is_connected else gone_since or now
+            gone = gone_since is not None and (now - gone_since).total_seconds() >= self._outside.gone_s
+            if gone != told:
+                told = gone
+                self._shown.pause()
+                note(self._gone() if gone else "the broker answers again")
+            if not (self._asking or gone):
+                self._shown.tick(self.view, now)
             await asyncio.sleep(self._outside.tick_s)
+
+    def _gone(self) -> str:
+        """What to say when nothing new can be known; a fleet with an embedded broker comes back at another address."""
+        return (
+            f"the broker does not answer, so what is shown of run {self._run} may be old. Still trying; if its "
+            f"fleet was started again, leave with Ctrl-C twice and `flotilla watch {self._run}`"
+        )
 
     async def _until_over(self, facts: asyncio.Task[None], signals: Signals) -> Ended:
         while True:

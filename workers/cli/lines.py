@@ -75,7 +75,7 @@ class Lines:
     def __init__(self, run: str, say: Callable[[str], None], hints: Hints) -> None:
         self._run, self._say, self._hints = run, say, hints
         self._began: datetime | None = None
-        self._hinted = self._helped = False
+        self._hinted, self._helped = False, ""
 
     def see(self, entry: Entry, view: Callable[[], RunView]) -> None:
         """A fact came in. `view` folds the run up to here when it is asked for."""
@@ -89,9 +89,9 @@ class Lines:
             self._hinted = True
             self._say(hint)
         helps = what_helps(view, self._hints)
-        if helps and not self._helped:
+        if helps and helps != self._helped:
             self._say(helps)
-        self._helped = bool(helps)
+        self._helped = helps
 
     def pause(self) -> None:
         """Somebody is asked something; lines do not mind."""

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
-from workers.cli.complaints import Complaint
+from workers.cli.complaints import Complaint, Misused
 from workers.cli.outside import Outside
 from workers.runtime.settings import Settings
 
@@ -36,5 +36,9 @@ async def _until(ready: asyncio.Event, fleet: "asyncio.Task[None]") -> None:
 
 def broken(fleet: "asyncio.Task[None]") -> Complaint:
     """What to say about a fleet that ended by itself."""
+    from workers.llm.models_file import BadModels  # noqa: PLC0415 - a fleet that reads the file has loaded it by now
+
     error = None if fleet.cancelled() else fleet.exception()
+    if isinstance(error, BadModels):
+        return Misused(str(error))
     return Complaint(f"the fleet ended by itself: {error or 'no error was given'}; see what its workers logged")

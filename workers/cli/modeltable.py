@@ -1,5 +1,6 @@
 """Targets and routes as lines and as JSON: one line for each where the terminal is wide enough, else a few."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -85,10 +86,10 @@ def _block(row: Row, texts: Sequence[str], width: int) -> Iterator[str]:
 def _health(health: Health | None, now: float) -> str:
     if health is None:
         return "unknown"
-    left = health.until - now
-    if health.state == "up" or left <= 0:
+    left = math.ceil(health.until - now)
+    if health.state in ("up", "probing") or left <= 0:
         return health.state
-    return f"{health.state} for {seconds(left)}"
+    return f"{health.state} for {f'{left} s' if left < 60 else seconds(left)}"
 
 
 def _said(row: Row) -> str:

@@ -40,6 +40,11 @@ class Bus(Protocol):
     """A connection to the broker."""
 
     @property
+    def is_connected(self) -> bool:
+        """Whether the connection stands now; it is made again by itself."""
+        ...
+
+    @property
     def log(self) -> RunLog:
         """The facts."""
         ...
@@ -114,7 +119,7 @@ class Outside:
 
     `reach` returns or raises `Unreachable` within about 3 s. `new_id` makes ids that sort by time. `tick_s` is
     how often the live view is drawn, `cancel_wait_s` how long the end of a cancelled run is waited for, `retry_s` how
-    often a worker looks for its broker.
+    often a worker looks for its broker, `gone_s` how long one that watches does without it before it is told.
     """
 
     settings: Callable[[], Settings]
@@ -131,6 +136,7 @@ class Outside:
     tick_s: float = 0.2
     cancel_wait_s: float = 15.0
     retry_s: float = 1.0
+    gone_s: float = 5.0
 
 
 def outside_of(context: Context) -> Outside:

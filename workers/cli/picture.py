@@ -41,6 +41,7 @@ RUN_STYLES = {
 }
 WIDE, MIDDLE = 100, 76
 MOST_WAITS = 2
+HIGH, REASON_LINES = 20, 3
 ROOM_AROUND = 9
 """Lines that head, ballots, foot and the shell's prompt take besides the tasks."""
 
@@ -55,7 +56,8 @@ class Size(NamedTuple):
 def picture(run: str, view: RunView, now: datetime, size: Size, hints: Hints | None = None) -> RenderableType:
     """The whole picture of a run, no wider and no higher than the terminal."""
     parts: list[RenderableType] = [_head(run, view), Text()]
-    waits = [*waiting(view, now, MOST_WAITS), *_whole(what_helps(view, hints or Hints.kept(run)), size.width)]
+    waits = [part for line in waiting(view, now, MOST_WAITS) for part in _few_lines(line, size)]
+    waits += _whole(what_helps(view, hints or Hints.kept(run)), size.width)
     if view.tasks:
         parts += [_tasks(view, now, size._replace(height=size.height - len(waits))), Text()]
     parts += [_one_line(line, "bold yellow") for line in waits]
@@ -78,6 +80,12 @@ def _head(run: str, view: RunView) -> RenderableType:
 def _one_line(text: str, style: str) -> Text:
     """Text of others on one line, cut where the terminal ends."""
     return Text(plain(text), style, no_wrap=True, overflow="ellipsis")
+
+
+def _few_lines(text: str, size: Size) -> list[str]:
+    """Text of others in as many lines as there is room for; the rest of it is in `flotilla show`."""
+    lines, most = wrap(plain(text), size.width, break_on_hyphens=False), REASON_LINES if size.height >= HIGH else 1
+    return lines if len(lines) <= most else [*lines[: most - 1], " ".join(lines[most - 1 :])]
 
 
 def _whole(text: str, width: int) -> list[str]:
@@ -132,6 +140,8 @@ def _row(branch: Branch, task: TaskView, now: datetime, width: int, with_model: 
 
 def _remark(branch: Branch, task: TaskView, with_model: bool) -> str:
     """A note on how it went, else what came of it and from which model, else what it waits for."""
+    if task.wait:
+        return ""  # why is said below
     if task.note:
         return plain(task.note)
     if task.attempt:

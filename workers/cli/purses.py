@@ -112,7 +112,11 @@ def _rows(purse: Purse) -> list[tuple[str, Cap | Amount]]:
 def _money(nanos: int | None) -> str:
     if nanos is None:
         return "no limit"
-    return ("-" if nanos < 0 else "") + dollars(abs(nanos) / NANOS)
+    cost = abs(nanos) / NANOS
+    exact = cost < 1 and abs(nanos) % (
+        NANOS // 100
+    )  # a call costs cents: what is left has to be told from what it needs
+    return ("-" if nanos < 0 else "") + (f"${cost:.4f}" if exact else dollars(cost))
 
 
 def _tokens(tokens: int | None) -> str:

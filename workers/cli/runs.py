@@ -142,7 +142,7 @@ async def _follow(opened: Session, run: str, json: bool, own_fleet: Fleet = None
     outside, tenant, prefix = opened.outside, opened.tenant, opened.settings.prefix
     left_behind = outside.state_dir / "runs" / f"{tenant}.{run}.jsonl" if own_fleet is not None else None
     shown = _shown(opened, run, json, _hints(opened, run, left_behind, out))
-    following = Following(outside, opened.bus.log, tenant, run, prefix, shown, own_fleet)
+    following = Following(outside, opened.bus, tenant, run, prefix, shown, own_fleet)
     ended, view = await following.follow(), following.view
     if left_behind is not None and view.state != "completed":
         leave_behind(left_behind, following.entries)
@@ -159,10 +159,12 @@ def _hints(opened: Session, run: str, left_behind: Path | None, out: Path | None
     """Where to look afterwards: the log, unless it ends with this command."""
     kept = Hints.kept(run, opened.options)
     if left_behind is not None:
+        nats = f" --nats {without_password(opened.settings.nats_url)}"
         kept = Hints(
             f"facts in {left_behind}",
             "not kept, its broker ends with this command; --out DIR writes it",
-            f"flotilla budget {run} --nats {without_password(opened.settings.nats_url)}{opened.options}",
+            f"flotilla budget {run}{nats}{opened.options}",
+            f"flotilla models{nats}",
         )
     return kept if out is None else kept._replace(project="")
 

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from workers.cli.brokers import some_broker
 from workers.cli.complaints import Misused, Unreachable
 from workers.cli.modelcall import Tried, ask, described, without_answer
-from workers.cli.modeltable import as_json, has_catch_all, listed, rows_of, shown_routes, strangers
+from workers.cli.modeltable import as_json, hanging, has_catch_all, listed, rows_of, shown_routes, strangers
 from workers.cli.outside import Bus, Outside, note, say
 from workers.cli.sessions import connected, session
 from workers.cli.upfile import read_up
@@ -98,8 +98,10 @@ async def try_target(outside: Outside, name: str, json: bool) -> bool:
     if json:
         say(jsonlib.dumps(tried.as_json()))
     else:
+        console = outside.console()
         for line in described(tried):
-            say(line)
+            for part in hanging(line, console.width if console.is_terminal else None, 11):
+                say(part)
     return tried.ok
 
 

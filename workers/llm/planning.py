@@ -14,7 +14,7 @@ weighed here: a `Wait` may end after it, and then the caller puts the task back.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -185,46 +185,54 @@ def _wait(usable: Sequence[Candidate], wanted: Wanted, state: State, now: float)
     later = [candidate for candidate in unpaid if _payable_later(candidate, wanted, state)]
     served = min((_ready_at(candidate, state, now) for candidate in payable), default=math.inf)
     looked = min((max(now + LOOK_AGAIN_S, _ready_at(candidate, state, now)) for candidate in later), default=math.inf)
-    reason = _listed([_hindrance(candidate, wanted, state, now) for candidate in usable])
+    reason = _listed(_hindrances(usable, wanted, state, now))
     if not payable or looked < served:
         return Wait(looked, "budget", reason)
     ours = all(free_at(_account(candidate, state)) <= now for candidate in payable)
     return Wait(served, "limits" if ours else "models", reason)
 
 
-def _hindrance(candidate: Candidate, wanted: Wanted, state: State, now: float) -> str:
-    """Why a usable candidate can't serve now, and until when."""
-    account, reasons = _account(candidate, state), []
-    until = _ready_at(candidate, state, now)
-    if until > now:
-        how = health(account, now)
-        why = _unwell(how) if how.until > now else "the minute's limit is reached"
-        reasons.append(f"{why} until {_clock(until)}")
-    reasons += [
-        _short(purse, amount_of(candidate, wanted))
-        for purse in state.purses
-        if not fits(purse, amount_of(candidate, wanted))
-    ]
-    return f"{candidate.target.name}: {' and '.join(reasons)}"
+def _hindrances(usable: Sequence[Candidate], wanted: Wanted, state: State, now: float) -> list[str]:
+    """Why none of them can serve now, what holds for several said once. No times: the reason of a wait is recorded when
+    it begins and read for as long as it lasts."""
+    unready: dict[str, list[str]] = {}
+    for candidate in usable:
+        if why := _unready(candidate, state, now):
+            unready.setdefault(why, []).append(candidate.target.name)
+    said = [f"{', '.join(dict.fromkeys(names))}: {why}" for why, names in unready.items()]
+    return said + [why for purse in state.purses for why in _short(purse, usable, wanted)]
+
+
+def _unready(candidate: Candidate, state: State, now: float) -> str:
+    if _ready_at(candidate, state, now) <= now:
+        return ""
+    how = health(_account(candidate, state), now)
+    return _unwell(how) if how.until > now else "the minute's limit is reached"
 
 
 def _unwell(how: Health) -> str:
-    word = {"open": "is not called", "probing": "is being tried", "cooling": "cools", "up": "waits"}[how.state]
+    word = {"open": "down", "probing": "being tried", "cooling": "cooling", "up": "resting"}[how.state]
     return f"{word} ({how.reason})" if how.reason else word
 
 
-def _short(purse: Purse, amount: Amount) -> str:
-    """What a budget lacks, in the unit that it lacks."""
+def _short(purse: Purse, usable: Sequence[Candidate], wanted: Wanted) -> Iterator[str]:
+    """What a budget lacked for which targets, in the unit that it lacked."""
     left, cap, held = free(purse), _raised_cap(purse), purse.held
-    if left.nanos is not None and not within(Amount(amount.nanos, 0), left):
-        return (
-            f"may cost up to {_dollars(amount.nanos)}, and of the budget of {_dollars(cap.nanos or 0)} "
-            f"{_dollars(left.nanos)} is left ({_dollars(held.nanos)} held for calls under way)"
-        )
-    return (
-        f"may take up to {amount.tokens} tokens, and of the budget of {cap.tokens} "
-        f"{left.tokens} are left ({held.tokens} held for calls under way)"
-    )
+    money, tokens = dict[str, int](), dict[str, int]()
+    for candidate in usable:
+        amount = amount_of(candidate, wanted)
+        if left.nanos is not None and not within(Amount(amount.nanos, 0), left):
+            money[candidate.target.name] = amount.nanos
+        elif not fits(purse, amount):
+            tokens[candidate.target.name] = amount.tokens
+    if money:
+        costs = ", ".join(f"{_dollars(nanos)} ({name})" for name, nanos in money.items())
+        kept = f" beside {_dollars(held.nanos)} held for calls under way" if held.nanos else ""
+        yield f"{_dollars(left.nanos or 0)} of {_dollars(cap.nanos or 0)} was left{kept}, and a call may cost {costs}"
+    if tokens:
+        counts = ", ".join(f"{count:,} ({name})" for name, count in tokens.items())
+        kept = f" beside {held.tokens:,} held for calls under way" if held.tokens else ""
+        yield f"{left.tokens or 0:,} of {cap.tokens or 0:,} tokens were left{kept}, and a call may take {counts}"
 
 
 def _raised_cap(purse: Purse) -> Cap:
@@ -237,12 +245,6 @@ def _raised_cap(purse: Purse) -> Cap:
 
 def _dollars(nanos: int) -> str:
     return f"${nanos / DOLLAR:.4f}"
-
-
-def _clock(at: float) -> str:
-    """The time of day in UTC, rounded up to the second."""
-    second = math.ceil(at) % 86_400
-    return f"{second // 3_600:02}:{second // 60 % 60:02}:{second % 60:02} UTC"
 
 
 def _listed(reasons: Sequence[str]) -> str:

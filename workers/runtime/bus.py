@@ -118,6 +118,11 @@ class Bus:
     tracing: Tracing = NO_TRACING
     _records: dict[str, KeyValueRecords] = field(default_factory=dict, init=False, repr=False, compare=False)
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether the connection stands now."""
+        return self.nc.is_connected
+
     def records(self, bucket: str) -> KeyValueRecords:
         """The shared records of a bucket; the same ones each time, for two would be rivals."""
         if bucket not in self._records:

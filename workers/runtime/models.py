@@ -3,6 +3,9 @@
 import importlib
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
 
 from contracts.codec import ContractError, decode
 from contracts.subjects import run_filter
@@ -25,6 +28,8 @@ from workers.runtime.redaction import Clean, redactor_for
 from workers.runtime.settings import Settings
 from workers.runtime.topology import BUDGETS, MODELS
 from workers.runtime.tracing import Tracing
+
+_logger = structlog.get_logger(__name__)
 
 
 def provider_for(target: Target, preset: Preset, key: str) -> Provider:
@@ -50,6 +55,7 @@ def gateway_on(
 ) -> Gateway:
     """The gateway of one worker. `clean` hides secrets in reasons; without it, those that settings and environment
     hold."""
+    observer = LoggedCalls(observer)
     if bus.tracing.on:
         bus.tracing.targets(catalogue.target)
         observer = TracedCalls(observer, bus.tracing)
@@ -75,6 +81,25 @@ def patience_of(settings: Settings) -> Patience:
         in_place_s=settings.wait_in_place_s,
         abandoned_s=settings.call_timeout_s + 2 * settings.lease_s,
     )
+
+
+class LoggedCalls:
+    """Tells an observer of the gateway's calls, and the log of those without an answer, in one line each."""
+
+    def __init__(self, inner: Observer, log: Any = _logger) -> None:
+        self._inner, self._log = inner, log
+
+    def answered(self, target: str, completion: Completion) -> None:
+        """A target has answered."""
+        self._inner.answered(target, completion)
+
+    def failed(self, failed: FailedCall) -> None:
+        """A call gave no answer: a warning where somebody has to put something right, else it passes by itself."""
+        self._inner.failed(failed)
+        error = failed.error
+        tell = self._log.warning if error.meaning.down or error.meaning.hopeless else self._log.info
+        more = {} if error.retry_after_s is None else {"retry_after_s": error.retry_after_s}
+        tell("model_call_failed", target=failed.target.name, kind=error.kind, reason=error.reason, **more)
 
 
 class TracedCalls:

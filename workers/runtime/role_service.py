@@ -8,6 +8,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from structlog.contextvars import bound_contextvars
+
 from contracts import subjects
 from contracts.codec import decode
 from contracts.subjects import Address
@@ -18,7 +20,7 @@ from contracts.v1.waits import TaskWaits
 from workers.llm.calls import Caller, Parked
 from workers.llm.failures import writable
 from workers.prompting.templates import Prompts
-from workers.runtime.errors import Impossible, Verdict
+from workers.runtime.errors import Impossible, TaskEnded, Verdict
 from workers.runtime.lease import Delivery
 from workers.runtime.live import LiveTask
 from workers.runtime.role import Role
@@ -43,6 +45,7 @@ class RoleService(Service):
     """Takes one role's tasks, one lease each, and says what came of them."""
 
     watches_runs = True
+    told_elsewhere = (Parked, TaskEnded)
 
     def __init__(self, role: Role, prompts: Prompts, callers: Callers) -> None:
         super().__init__(role.name)
@@ -84,7 +87,8 @@ class RoleService(Service):
         tools = self._tools(task, again, deadline, live)
         live.announce_after(ANNOUNCE_AFTER_S)
         try:
-            outcome = await self._role.job_for(task).handle(task, tools)
+            with bound_contextvars(**_named(task)):  # for lines of the log that know only of a call
+                outcome = await self._role.job_for(task).handle(task, tools)
             news = (await self.env.bus.log.say(outcome)).news
         except Parked as parked:
             await self._say_wait(task, parked)

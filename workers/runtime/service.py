@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from contracts import subjects
 from contracts.v1.failures import DeadLetter
+from workers.llm.calls import Parked
 from workers.runtime import topology
 from workers.runtime.bus import Bus
 from workers.runtime.endings import Endings
@@ -39,6 +40,8 @@ class Service(ABC):
     stream: ClassVar[str] = topology.LOG
     watches_runs: ClassVar[bool] = False
     """Whether the work on a run stops when the run is cancelled or closed."""
+    told_elsewhere: ClassVar[tuple[type[Exception], ...]] = (Parked,)
+    """Errors of which others tell, once: a task that waits comes back again and again, for as long as it may."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -93,7 +96,8 @@ class Service(ABC):
             return verdict
 
     def _tell(self, delivery: Delivery, verdict: Verdict, error: Exception) -> None:
-        tell = self.log.error if verdict.dead_letter else self.log.warning
+        expected = isinstance(error, self.told_elsewhere)
+        tell = self.log.error if verdict.dead_letter else self.log.debug if expected else self.log.warning
         tell(
             "delivery_failed",
             subject=delivery.subject,

@@ -35,7 +35,12 @@ class Settings(BaseSettings):
     """Every setting of a worker. Nested ones are joined by one underscore: `FLOTILLA_SANDBOX_MINIMUM`."""
 
     model_config = SettingsConfigDict(
-        env_prefix="FLOTILLA_", env_nested_delimiter="_", env_nested_max_split=1, frozen=True, extra="forbid"
+        env_prefix="FLOTILLA_",
+        env_ignore_empty=True,  # compose files and charts pass on what is not set as empty
+        env_nested_delimiter="_",
+        env_nested_max_split=1,
+        frozen=True,
+        extra="forbid",
     )
 
     nats_url: str = Field(
