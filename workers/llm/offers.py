@@ -12,6 +12,9 @@ from workers.llm.prices import Tariff, price_of
 from workers.llm.purse import Amount
 from workers.llm.targets import NoSuchTarget, Route, Target
 
+MOST_PROVIDERS = 256
+"""Providers that are kept, the first ones go first. Requests may name any number of targets ad hoc."""
+
 Make = Callable[[Target, Preset, str], Provider]
 """Makes the provider of a target, given its preset and key; raises `ValueError` for options that it does not know."""
 
@@ -95,6 +98,8 @@ class Offers:
             except (KeyMissing, ValueError) as error:
                 return Unusable(target.name, f"it can't be used: {error}")
             self._providers[target.name] = provider
+            if len(self._providers) > MOST_PROVIDERS:  # calls under way keep theirs until they end
+                del self._providers[next(iter(self._providers))]
         most, worst = self._most(target, request), self._worst(target, request, size)
         return Offer(target, provider, price_of(target, preset), size.bound, size.likely + most, most, worst)
 

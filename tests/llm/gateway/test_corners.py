@@ -341,3 +341,21 @@ def test_an_answer_is_kept_when_the_clock_was_set_back_meanwhile(world, says):
     gateway._now = lambda: EPOCH + next(times, -3_600.0)
     said = world.run(gateway.complete(world.call(), QUESTION))
     assert said.duration_s >= 0.0 and said.first_token_s >= 0.0
+
+
+def test_targets_that_requests_name_ad_hoc_are_not_remembered_for_ever(world):
+    names = [f"t{n}" for n in range(1_200)]
+    for name in names:
+        world.target(name)
+    world.route(names[0])
+    gateway = world.gateway()
+
+    async def each_once() -> None:
+        for name in [*names, names[0]]:
+            await gateway.complete(world.call(asked=name), QUESTION)
+
+    world.run(each_once())
+    listened = sum(len(seen) for seen in world.models._seen.values())
+    kept = (listened, len(gateway._accounts._known), len(gateway._offers._providers), len(gateway._speeds))
+    assert max(kept) <= 1_024
+    assert all(len(world.providers[name].calls) == 1 for name in names[1:])
