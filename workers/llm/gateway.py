@@ -43,6 +43,9 @@ BUDGET_LOOK_S = 5.0
 
 LONGEST_REST_S = 30.0
 
+MOST_SPEEDS = 1_024
+"""Targets whose speed is remembered; requests may name any number of them ad hoc."""
+
 
 class Observer(Protocol):
     """Is told of calls, for metrics."""
@@ -215,6 +218,8 @@ class Gateway:
         if said.first_token_s is not None:
             before = self._speeds.get(said.target)
             self._speeds[said.target] = speeds.heard(before, said.first_token_s, said.duration_s)
+            if len(self._speeds) > MOST_SPEEDS:
+                del self._speeds[next(iter(self._speeds))]
         self._observer.answered(said.target, said)
         return said
 
