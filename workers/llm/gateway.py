@@ -30,7 +30,7 @@ from workers.llm.known_accounts import KnownAccounts
 from workers.llm.ledger import NANOS, Ledger, Taken
 from workers.llm.model import Completion, Heard, ModelRequest, ModelUnavailable
 from workers.llm.offers import Offer, Offers, Unusable
-from workers.llm.planning import Go, State, Wait, Wanted, plan
+from workers.llm.planning import NOT_ASKED, Go, State, Wait, Wanted, plan
 from workers.llm.purse import Amount, BadPurse
 from workers.llm.speeds import Speed
 from workers.llm.targets import Route
@@ -42,6 +42,9 @@ BUDGET_LOOK_S = 5.0
 """How long a parked task rests before it looks again whether there is a budget, or whether a target is back."""
 
 LONGEST_REST_S = 30.0
+
+MOST_REPEATED = 100
+"""Characters by which a reason is known again where it was cut."""
 
 MOST_SPEEDS = 1_024
 """Targets whose speed is remembered; requests may name any number of them ad hoc."""
@@ -243,6 +246,8 @@ class Gateway:
 
 
 def _told(reason: str, asking: _Asking) -> str:
-    """The reason, with what was tried; at most 2,000 characters."""
-    tried = "; ".join(f"{target}: {why}" for target, _, why in asking.tries if why not in reason)
+    """The reason, with what was tried; at most 2,000 characters. Of a target that is not asked again it says why."""
+    for target, _, why in asking.tries:
+        reason = reason.replace(f"{target}: {NOT_ASKED}", f"{target}: {why}")
+    tried = "; ".join(f"{target}: {why}" for target, _, why in asking.tries if why[:MOST_REPEATED] not in reason)
     return (f"{reason} (tried: {tried})" if tried else reason)[:2_000]

@@ -24,6 +24,7 @@ from workers.llm.speeds import Speed
 from workers.llm.targets import Policy, Target
 
 LOOK_AGAIN_S = 1.0
+NOT_ASKED = "is not to be asked for this call"
 DOLLAR = 10**9
 
 
@@ -130,7 +131,7 @@ def _fault(candidate: Candidate, tier: Tier, wanted: Wanted, state: State) -> st
     target = candidate.target
     context = candidate.context_tokens or target.capabilities.context_tokens
     if target.name in wanted.without:
-        return "is not to be asked for this call"
+        return NOT_ASKED
     if context is not None and wanted.tokens_needed > context:
         return f"takes {context} tokens, and the call needs {wanted.tokens_needed}"
     if candidate.worst is None and any(purse.cap.nanos is not None for purse in state.purses):

@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 from faststream import FastStream
 
-from workers.llm.catalogue import Catalogue
+from workers.llm.catalogue import BadModels, Catalogue
 from workers.llm.gateway import Gateway
+from workers.llm.targets import NoSuchTarget
 from workers.prompting.templates import Prompts
 from workers.runtime.app import WorkerApp
 from workers.runtime.models import gateway_on
@@ -18,8 +19,18 @@ from workers.runtime.telemetry import ModelMetrics, configure_logging
 
 def role_service(role: Role, settings: Settings) -> RoleService:
     """The service of a role."""
-    catalogue = Catalogue.load(settings.models_file)
+    catalogue = catalogue_of(settings)
     return RoleService(role, Prompts.load(settings.prompts_dir), lambda env: _gateway(env, catalogue))
+
+
+def catalogue_of(settings: Settings) -> Catalogue:
+    """The targets and routes of a fleet; raises `BadModels` before any work is taken if the default is none of them."""
+    catalogue = Catalogue.load(settings.models_file)
+    try:
+        catalogue.route(settings.model, settings.model)
+    except NoSuchTarget as error:
+        raise BadModels("FLOTILLA_MODEL", [str(error)]) from None
+    return catalogue
 
 
 def _gateway(env: Environment, catalogue: Catalogue) -> Gateway:

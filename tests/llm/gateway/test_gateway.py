@@ -125,7 +125,7 @@ def test_workers_hear_from_each_other_that_a_target_is_down(world, says, ask):
 def test_a_request_that_is_wrong_is_not_sent_there_again(world, ask):
     a, b = world.target("a", failed("bad_request")), world.target("b", failed("bad_request"))
     world.route("a", "b", policy="cheapest")
-    with pytest.raises(CannotServe, match=r"a: .*b: .*tried: .*so it is"):
+    with pytest.raises(CannotServe, match=r"^a: so it is; b: so it is$"):
         ask()
     assert len(a.calls) == len(b.calls) == 1
 
