@@ -38,8 +38,8 @@ from workers.llm.targets import Route
 MOST_PLANS = 100
 """Plans before a task is put back, whatever the targets' breakers and budgets say."""
 
-BUDGET_LOOK_S = 5.0
-"""How long a parked task rests before it looks again whether there is a budget, or whether a target is back."""
+LOOK_S = 5.0
+"""How long a parked task rests before it looks again whether there is a budget, or what became of a target's probe."""
 
 LONGEST_REST_S = 30.0
 
@@ -159,6 +159,12 @@ class Gateway:
         purses = await self._ledger.purses(asking.call, self._now())
         return State(known, self._speeds, purses, self._turn)
 
+    async def _is_probed(self, asking: _Asking, now: float) -> bool:
+        """Whether somebody finds out just now if a target is back: that takes as long as a call, and not the time after
+        which a probe is given up."""
+        state = await self._state(asking)
+        return any(account.probe_until > now for account in state.accounts.values())
+
     async def _go(self, asking: _Asking, offer: Offer | Unusable, heard: Heard | None) -> Completion | _Asking:
         """One call to one target, or with hedging to two; nothing at all when somebody else was faster."""
         if isinstance(offer, Unusable):
@@ -237,7 +243,9 @@ class Gateway:
             step = again
         left, began = self._patience.in_place_s - asking.waited_s, now
         if step.until > min(now + left, call.deadline):
-            rest = BUDGET_LOOK_S if step.what == "budget" else min(max(step.until - now, 0.1), LONGEST_REST_S)
+            rest = min(max(step.until - now, 0.1), LONGEST_REST_S)
+            if step.what == "budget" or await self._is_probed(asking, now):
+                rest = LOOK_S
             what: WaitsFor = "budget" if step.what == "budget" else "models"
             raise Parked(what, _told(step.reason, asking), call.name, rest)
         while (now := self._now()) < step.until:

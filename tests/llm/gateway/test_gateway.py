@@ -205,6 +205,26 @@ def test_what_a_call_may_cost_is_reserved_and_what_it_cost_is_spent(world, says,
     assert len(a.calls) == 1
 
 
+def test_a_task_that_meets_a_probe_looks_soon_what_became_of_it(world, says):
+    world.target("a", *[failed("overloaded")] * 3, says(first_s=10.0), says())
+    world.route("a")
+    one, two = world.gateway(), world.gateway()
+
+    async def story():
+        with pytest.raises(Parked):
+            await one.complete(world.call(1), QUESTION)
+        await asyncio.sleep(15.0)
+        probing = asyncio.create_task(one.complete(world.call(2), QUESTION))
+        await asyncio.sleep(1.0)
+        with pytest.raises(Parked, match="tried") as parked:
+            await two.complete(world.call(3), QUESTION)
+        await probing
+        return parked.value.delay_s, await two.complete(world.call(3), QUESTION)
+
+    delay_s, said = world.run(story())
+    assert delay_s == 5.0 and said.target == "a"
+
+
 def test_a_budget_that_is_met_parks_the_task_and_a_raise_lets_it_go_on(world, ask):
     a = world.target("a", price=100.0)
     world.route("a")
