@@ -146,8 +146,8 @@ async def test_another_delivery_asks_again_for_what_was_kept_out_and_cites_both(
 
 async def test_a_zombie_that_keeps_its_words_does_not_cost_a_third_call(toolkit, scripted, log):
     async def zombie_first():
-        await ask(toolkit(scripted(GOOD), journal_completions="none"))
-        return GOOD
+        await ask(toolkit(scripted(replace(WHOLE, duration_s=1.6)), journal_completions="none"))
+        return WHOLE
 
     model = scripted(zombie_first)
     assert (await ask(toolkit(model, journal_completions="none"))).lines == ["rain"]
@@ -182,3 +182,19 @@ async def test_halves_of_a_character_are_joined_or_replaced(toolkit, scripted, l
     tools = toolkit(scripted('{"lines": ["' + said + '"]}'))
     assert (await ask(tools)).lines == [kept]
     assert (await ask(toolkit(scripted(), redelivered=True))).lines == [kept]
+
+
+async def test_an_entry_whose_acknowledgement_was_lost_is_no_second_call_when_words_are_withheld(
+    toolkit, scripted, log
+):
+    say = log.say
+
+    async def lost_once(message):
+        log.say = say
+        return (await say(message))._replace(news=False)
+
+    log.say = lost_once
+    tools = toolkit(scripted(WHOLE), journal_completions="none")
+    assert (await ask(tools)).lines == ["rain"]
+    assert [entry.n for entry in entries(log)] == [1]
+    assert [call.cost_usd for call in tools.calls] == [0.25]

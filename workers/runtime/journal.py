@@ -90,7 +90,7 @@ class Journal:
         sha256, entry = asked.sha256, await self._entry(asked, completion)
         answer: Answer | None = Answer(entry, completion.text)
         while answer is None or not (await self._log.say(answer.entry)).news:
-            taken, answer = await self._read(self._n, sha256)
+            taken, answer = await self._read(self._n, sha256, answer)
             if answer is not None:
                 break
             if not taken:
@@ -149,14 +149,17 @@ class Journal:
             **told_in(completion),
         )
 
-    async def _read(self, n: int, sha256: str) -> tuple[bool, Answer | None]:
-        """Whether the name is taken, and its answer if that is one to this question."""
+    async def _read(self, n: int, sha256: str, mine: Answer | None = None) -> tuple[bool, Answer | None]:
+        """Whether the name is taken, and its answer if that is one to this question. It is `mine` if it is the very
+        entry that was just said: then only its acknowledgement was lost."""
         stored = await self._log.find(self._subject(n))
         if stored is None:
             return False, None
         entry = self._decoded(stored)
         if entry is None or entry.request_sha256 != sha256:
             return True, None
+        if mine is not None and entry == mine.entry:
+            return True, mine
         if entry.lost or entry.withheld:
             self._cite(entry)
             return True, None
