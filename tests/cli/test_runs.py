@@ -300,7 +300,7 @@ class TestInterrupts:
         desk.is_connected, desk.signals.can_ask = looks(), False
         desk.with_outside(gone_s=0.0)
         result = desk("watch", "r1")
-        assert "the broker does not answer, so what is shown of run r1 may be old" in result.stderr
+        assert "the broker does not answer: what is shown may be old" in result.stderr
         assert result.stderr.count("the broker answers again") == 1
 
     def test_a_fleet_that_does_not_react_to_the_cancel_is_not_waited_for_for_ever(self, desk):

@@ -6,7 +6,10 @@ import signal
 import sys
 from pathlib import Path
 
+from workers.cli.loops import go
+from workers.runtime.bus import connect
 from workers.runtime.embedded import EmbeddedNats
+from workers.runtime.settings import Settings
 
 STARTS_ONE = """
 import asyncio
@@ -44,3 +47,17 @@ async def test_a_broker_that_is_stopped_and_started_in_its_place_keeps_its_data(
         assert second.url == first.url
         assert is_running(second.process.pid)
         assert os.getpgid(second.process.pid) != os.getpgrp()
+
+
+def test_a_connection_whose_broker_has_gone_for_good_is_let_go_of_in_silence():
+    async def outlives_its_broker():
+        broker = EmbeddedNats()
+        await broker.start()
+        async with connect(Settings(nats_url=broker.url)) as bus:
+            await broker.stop()
+            async with asyncio.timeout(5):
+                while bus.is_connected:  # noqa: ASYNC110 - another process has no event to wait for
+                    await asyncio.sleep(0.02)
+            await bus.nc.publish("unheard", b"")
+
+    go(outlives_its_broker())

@@ -13,8 +13,10 @@ from nats.errors import Error as NatsError
 
 from contracts.v1.runs import RunRequested
 from workers import fleet
+from workers.llm.catalogue import BadModels
 from workers.runtime import topology
 from workers.runtime.app import NotProvisioned
+from workers.runtime.settings import Settings
 
 NET = ("orchestrator", "timekeeper", "dead_letters")
 
@@ -213,3 +215,10 @@ async def test_a_worker_that_its_broker_refuses_for_a_while_goes_on_afterwards(w
     await ward.server.start()
     await ward.say(ward.task("step", "r1"))
     await ward.fact("r1", "result.t")
+
+
+async def test_processes_that_could_not_use_the_models_file_are_not_started(tmp_path):
+    ready = asyncio.Event()
+    with pytest.raises(BadModels, match="can't be read"):
+        await fleet.run_processes(Settings(models_file=tmp_path / "none.yaml"), NET, ready, asyncio.Event())
+    assert not ready.is_set()

@@ -104,8 +104,8 @@ class Following:
     def _gone(self) -> str:
         """What to say when nothing new can be known; a fleet with an embedded broker comes back at another address."""
         return (
-            f"the broker does not answer, so what is shown of run {self._run} may be old. Still trying; if its "
-            f"fleet was started again, leave with Ctrl-C twice and `flotilla watch {self._run}`"
+            "the broker does not answer: what is shown may be old, and it is tried again all the time\n"
+            f"if the fleet was started again, leave with Ctrl-C and `flotilla watch {self._run}`"
         )
 
     async def _until_over(self, facts: asyncio.Task[None], signals: Signals) -> Ended:

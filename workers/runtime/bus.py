@@ -194,7 +194,8 @@ async def connect(settings: Settings, name: str = "client") -> AsyncIterator[Bus
     try:
         yield await bus_on(client, settings)
     finally:
-        with suppress(OSError, NatsError):  # nats-py flushes first, and the broker may be gone
+        # nats-py flushes first, and the broker may be gone; uvloop says RuntimeError of what is written then.
+        with suppress(OSError, NatsError, RuntimeError):
             await client.close()
 
 
