@@ -12,6 +12,7 @@ nowhere else: the SDKs make one HTTP request for each call.
 """
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -32,6 +33,7 @@ from workers.llm.model import Completion, Heard, ModelRequest, ModelUnavailable
 from workers.llm.offers import Offer, Offers, Unusable
 from workers.llm.planning import NOT_ASKED, Go, State, Wait, Wanted, plan
 from workers.llm.purse import Amount, BadPurse
+from workers.llm.records import RecordsUnavailable
 from workers.llm.speeds import Speed
 from workers.llm.targets import Route
 
@@ -197,16 +199,23 @@ class Gateway:
             paid, granted = await asyncio.gather(
                 self._ledger.reserve(taking, now), self._accounts.reserve(*account, now)
             )  # fmt: skip
-        except BaseException:
-            await asyncio.shield(self._ledger.release(taking))
+        except BaseException:  # how far they came is not known; a probe must be free for others
+            left = self._accounts.left(target.account, now, self._now())
+            await asyncio.shield(self._given_back(taking, left))
             raise
         if paid and granted and self._now() < call.deadline:
             return self._ask(call, offer, request, taking, now)
-        if paid:
-            await self._ledger.release(taking)
-        if granted:
-            await self._accounts.freed(*account, now, self._now())
+        freed = self._accounts.freed(*account, now, self._now()) if granted else None
+        await asyncio.shield(self._given_back(taking if paid else None, freed))
         return None
+
+    async def _given_back(self, taking: Taken | None, telling: Awaitable[None] | None) -> None:
+        """Nothing stays reserved for a call that is not made."""
+        if taking is not None:
+            await self._ledger.release(taking)
+        if telling is not None:
+            with contextlib.suppress(RecordsUnavailable):
+                await telling
 
     def _ask(self, call: Call, offer: Offer, request: ModelRequest, taken: Taken, at: float) -> Ask:
         known = self._accounts, self._ledger

@@ -359,3 +359,40 @@ def test_targets_that_requests_name_ad_hoc_are_not_remembered_for_ever(world):
     kept = (listened, len(gateway._accounts._known), len(gateway._offers._providers), len(gateway._speeds))
     assert max(kept) <= 1_024
     assert all(len(world.providers[name].calls) == 1 for name in names[1:])
+
+
+def test_a_probe_that_no_budget_pays_for_is_free_for_others(world, says):
+    """The budget's records are away for a moment, just when the only target could be tried again."""
+    world.budgets = budgets = Away()
+    a = world.target("a", *[failed("server_error")] * 3, says())
+    world.route("a")
+    gateway = world.gateway()
+    with pytest.raises(Parked):
+        world.run(gateway.complete(world.call(1, budget=Budget(usd=1.0)), QUESTION))
+    world.run(asyncio.sleep(20.0))
+    budgets.is_away = True
+    with pytest.raises(RecordsUnavailable):
+        world.run(gateway.complete(world.call(2, budget=Budget(usd=1.0)), QUESTION))
+    budgets.is_away = False
+    assert world.run(gateway.complete(world.call(3, budget=Budget(usd=1.0)), QUESTION)).target == "a"
+    assert len(a.calls) == 4
+
+
+def test_a_call_that_is_cancelled_while_it_gives_back_what_it_took_leaves_nothing_reserved(world, says):
+    world.models, world.budgets = models, budgets = Away(), Away()
+    a = world.target("a", says(first_s=30.0), limits=Limits(requests_per_minute=1))
+    world.route("a")
+    models.slow_s, budgets.slow_s = 0.5, 1.0
+    one, other = world.gateway(), world.gateway()
+
+    async def raced() -> None:
+        first = asyncio.create_task(one.complete(world.call(1, budget=Budget(usd=1.0)), QUESTION))
+        second = asyncio.create_task(other.complete(world.call(2, budget=Budget(usd=1.0)), QUESTION))
+        await asyncio.sleep(1.5)
+        await cancelled(second)
+        await asyncio.sleep(5.0)
+        assert [hold.name for hold in purse_of_run(world).holds] == ["acme/r1/llm.design.1.1"]
+        await first
+
+    world.run(raced())
+    assert len(a.calls) == 1
