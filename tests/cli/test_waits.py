@@ -123,7 +123,7 @@ class TestTheScreen:
     def test_for_models_nothing_has_to_be_done_and_there_is_where_to_look(self, drawn, story):
         shown = drawn([*up_to_design(story), wait(story, "models")], 80)
         assert not any("--add" in text for text in shown)
-        assert "it goes on by itself; see `flotilla models`" in shown
+        assert "it goes on as soon as one can serve; see `flotilla models`" in shown
 
     def test_tasks_that_wait_for_the_same_are_one_line_whatever_amounts_they_need(self, drawn, story):
         build = story.building()

@@ -73,7 +73,7 @@ def what_helps(view: RunView, hints: Hints) -> str:
     It raises what the run has a limit of. A run without any waits for what its tenant may spend in a day.
     """
     if all(wait.what != "budget" for wait in view.waits):
-        return f"it goes on by itself; see `{hints.models}`" if hints.models and view.waits else ""
+        return f"it goes on as soon as one can serve; see `{hints.models}`" if hints.models and view.waits else ""
     if not hints.budget:
         return ""
     usd, tokens = (view.budget.usd, view.budget.tokens) if view.budget else (None, None)
