@@ -2,8 +2,9 @@
 
 In a test: `async with FakeProvider() as fake: fake.script(rate_limited(2), Play("yes")); … fake.url …`.
 As a process: `python -m tests.fakes.provider --port 0 --builtin` prints `{"port": …, "url": …}` and serves until
-SIGTERM or until its parent is gone; there `GET /_fake` tells what was counted, and `POST /_fake` takes a list of
-plays (fields of `Play` as JSON) to be played next.
+SIGTERM or until its parent is gone; there `GET /_fake` tells what was counted, in all and by model, `POST /_fake` takes
+a list of plays (fields of `Play` as JSON, with `model` for that one only) to be played next, and `DELETE /_fake`
+forgets what has not been played.
 """
 
 import argparse
@@ -170,9 +171,26 @@ class FakeProvider:
             await _send(connection, 404, {}, {"error": {"message": f"The fake has no {heard.path}.", "code": "none"}})
             return
         if heard.method == "POST":
-            self.script(*(Play.parse(fields) for fields in heard.body))
+            for fields in heard.body:
+                model = fields.pop("model", "")
+                self.script(Play.parse(fields), model=model)
+        if heard.method == "DELETE":
+            self._scripts.clear()
+        models = {model: self._of(model) for model in {request.model for request in self.requests}}
         counted = {"requests": len(self.requests), "connections": self.connections, "billed": self.billed._asdict()}
-        await _send(connection, 200, {}, counted)
+        await _send(connection, 200, {}, {**counted, "models": models})
+
+    def _of(self, model: str) -> dict[str, int]:
+        """What was counted for one model; `hung_up` are requests whose client left."""
+        requests = [request for request in self.requests if request.model == model]
+        bills = [bill for bill in self.bills if bill.model == model]
+        return {
+            "requests": len(requests),
+            "open": sum(not request.outcome for request in requests),
+            "hung_up": sum(request.outcome == "hung up" for request in requests),
+            "input_tokens": sum(bill.input_tokens for bill in bills),
+            "output_tokens": sum(bill.output_tokens for bill in bills),
+        }
 
 
 class Builtin:

@@ -440,6 +440,9 @@ async def test_it_serves_as_a_process_until_sigterm(process):
     await client.post(f"{url}/_fake", body=script, cast_to=object)
     assert (await chat(client, True))[0] == "On demand."
     assert isinstance(await failure(chat(client, True)), openai.InternalServerError)
+    await client.post(f"{url}/_fake", body=[{"text": "To another.", "model": "other"}], cast_to=object)
+    await client.post(f"{url}/_fake", body=[{"status": 500, "model": "any"}, {"status": 500}], cast_to=object)
+    await client.delete(f"{url}/_fake", cast_to=object)
     assert (await chat(client, False))[0] == "From afar."
     counted: Any = await client.get(f"{url}/_fake", cast_to=object)
     await client.close()
