@@ -66,7 +66,7 @@ class Witness:
             else:
                 self.shut_until = max(self.shut_until, now + 0.5 * self.strikes)
         elif own and now >= self.shut_until:
-            self.shut_until = now + min(300, (60 if meaning.down else 15) * 2**self.openings)
+            self.shut_until = now + min(60, (60 if meaning.down else 15) * 2**self.openings)
             self.openings, self.probe = self.openings + 1, None
 
     def well(self) -> None:

@@ -4,7 +4,7 @@ Three things decide, each by a time before which no call goes; `ready_at` is the
 
 breaker      closed ──3 strikes in a row──▶ open 15 s ──▶ half-open: one probe at a time
                ▲  ╰─denied, quota, …──▶ open 60 s ──▶ │  │
-               ╰──────────── success ─────────────────╯  ╰─ failure ──▶ open again, twice as long, up to 300 s
+               ╰──────────── success ─────────────────╯  ╰─ failure ──▶ open again for 30, then 60 s
              Below three strikes it pauses 0.5 s, then 1 s, so that a single target is tried again by itself.
 cooling      until the time that the provider asked for (Retry-After), or after a rate limit without one for 1, 2, 4 …
              up to 30 s. Nothing shortens it: a success proves nothing about it.
@@ -29,7 +29,7 @@ from workers.llm.targets import Limits
 STRIKES = 3
 OPEN_S = 15.0
 DOWN_S = 60.0
-LONGEST_OPEN_S = 300.0
+LONGEST_OPEN_S = 60.0
 PROBE_S = 120.0
 PAUSE_S = 0.5
 COOL_S = 1.0
