@@ -349,3 +349,10 @@ class TestThePageOnModels:
         models = (Target, Route, Capabilities, Limits, Price)
         fields = {name for model in models for name in model.model_fields} - {"name"}
         assert [name for name in sorted(fields) if f"`{name}`" not in self.PAGE] == []
+
+
+def test_targets_in_different_regions_share_nothing():
+    one, two = (
+        Target(name=n, provider="bedrock", model="m", options={"region": n}) for n in ("eu-west-1", "us-east-1")
+    )
+    assert one.account != two.account

@@ -67,9 +67,14 @@ class Target(Frozen):
 
     @property
     def account(self) -> str:
-        """What shares a breaker and limits: provider, endpoint, model and the name of the key (not the key)."""
+        """What shares a breaker and limits: provider, place, model, who pays and the name of the key (not the key)."""
         key = self.api_key_env or (str(self.api_key_file) if self.api_key_file else "")
-        return "|".join((self.provider, self.base_url, self.model or self.name, key))
+        places = [f"{name}={self.options[name]}" for name in _PLACES if name in self.options]
+        return "|".join((self.provider, self.base_url, self.model or self.name, key, *places))
+
+
+_PLACES = ("region", "endpoint", "profile", "project_id", "organization", "project")
+"""Options that say where a call goes and who pays for it."""
 
 
 class Hedge(Frozen):

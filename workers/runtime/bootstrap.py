@@ -34,7 +34,8 @@ def catalogue_of(settings: Settings) -> Catalogue:
 
 
 def _gateway(env: Environment, catalogue: Catalogue) -> Gateway:
-    return gateway_on(env.bus, env.settings, catalogue, ModelMetrics(env.metrics, catalogue.targets), clean=env.clean)
+    env.metrics.configured = catalogue.targets
+    return gateway_on(env.bus, env.settings, catalogue, ModelMetrics(env.metrics), clean=env.clean)
 
 
 def service_app(make: Callable[[Settings], Service], settings: Settings | None = None) -> FastStream:

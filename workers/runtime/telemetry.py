@@ -73,10 +73,15 @@ def faststream_metrics(worker: str, registry: CollectorRegistry) -> PrometheusMi
 
 
 class Metrics:
-    """Every metric of a process. Labels are bounded: never a run, a tenant or a subject."""
+    """Every metric of a process. Labels are bounded: never a run, a tenant or a subject.
+
+    Any number of targets may be named ad hoc by requests: those count under their provider.
+    """
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         self.registry = registry or CollectorRegistry()
+        self.configured: Collection[str] = ()
+        """The targets that have a label of their own."""
         r = self.registry
         self.runs = Counter("flotilla_runs", "runs that have closed", ["status"], registry=r)
         self.tasks = Counter("flotilla_tasks", "attempts at tasks by outcome", ["role", "outcome"], registry=r)
@@ -108,30 +113,31 @@ class Metrics:
     def count_calls(self, calls: tuple[Call, ...]) -> None:
         """Count the journal entries of an attempt that was recorded."""
         for call in calls:
-            self.calls.labels(call.target).inc()
-            self.tokens.labels(call.target, "input").inc(call.input_tokens)
-            self.tokens.labels(call.target, "output").inc(call.output_tokens)
+            target = self.target(call.target)
+            self.calls.labels(target).inc()
+            self.tokens.labels(target, "input").inc(call.input_tokens)
+            self.tokens.labels(target, "output").inc(call.output_tokens)
             if call.cost_usd is not None:
-                self.cost.labels(call.target).inc(call.cost_usd)
+                self.cost.labels(target).inc(call.cost_usd)
+
+    def target(self, name: str) -> str:
+        """The label of a target."""
+        return name if name in self.configured else name.partition(":")[0]
 
 
 class ModelMetrics:
-    """Tells the metrics of the gateway's calls. Any number of targets may be named ad hoc by requests: those count
-    under their provider."""
+    """Tells the metrics of the gateway's calls."""
 
-    def __init__(self, metrics: Metrics, configured: Collection[str]) -> None:
-        self._metrics, self._configured = metrics, configured
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
 
     def answered(self, target: str, completion: Completion) -> None:
         """A target has answered."""
-        label = self._label(target)
+        label = self._metrics.target(target)
         self._metrics.call_time.labels(label).observe(completion.duration_s)
         if completion.first_token_s is not None:
             self._metrics.first_token.labels(label).observe(completion.first_token_s)
 
     def failed(self, failed: FailedCall) -> None:
         """A call gave no answer."""
-        self._metrics.failures.labels(self._label(failed.target.name), failed.error.kind).inc()
-
-    def _label(self, target: str) -> str:
-        return target if target in self._configured else target.partition(":")[0]
+        self._metrics.failures.labels(self._metrics.target(failed.target.name), failed.error.kind).inc()
