@@ -157,27 +157,27 @@ def test_a_rate_limited_probe_may_be_tried_again_after_cooling() -> None:
     assert health(account, NOW + 19).state == "probing"
 
 
-def test_a_slot_leaves_the_window_61_seconds_after_its_second_began() -> None:
+def test_a_slot_leaves_the_window_62_seconds_after_its_second_began() -> None:
     limits = Limits(requests_per_minute=1)
     account = reserved(Account(), limits, 10, 1000.9)
-    assert ready_at(account, limits, 10, 1001.0) == 1061
-    assert ready_at(account, limits, 10, 1061.0) == 1061
+    assert ready_at(account, limits, 10, 1001.0) == 1062
+    assert ready_at(account, limits, 10, 1062.0) == 1062
 
 
 def test_tokens_that_were_not_used_are_free_again() -> None:
     limits = Limits(tokens_per_minute=100)
     account = reserved(Account(), limits, 90, 1000.0)
-    assert ready_at(account, limits, 20, 1001.0) == 1061
+    assert ready_at(account, limits, 20, 1001.0) == 1062
     assert ready_at(settled(account, limits, 90, 1000.0, 30, 1001.0), limits, 70, 1001.0) == 1001
-    assert ready_at(settled(account, limits, 90, 1000.0, 101, 1001.0), limits, 1, 1001.0) == 1061
-    assert settled(account, limits, 90, 1000.0, 30, 1061.0).minute.slots == ()
+    assert ready_at(settled(account, limits, 90, 1000.0, 101, 1001.0), limits, 1, 1001.0) == 1062
+    assert settled(account, limits, 90, 1000.0, 30, 1062.0).minute.slots == ()
 
 
 def test_a_call_larger_than_the_limit_goes_alone() -> None:
     limits = Limits(tokens_per_minute=100)
     assert ready_at(Account(), limits, 5000, 1000.0) == 1000
-    assert ready_at(reserved(Account(), limits, 1, 1000.0), limits, 5000, 1000.0) == 1061
-    assert ready_at(reserved(Account(), limits, 5000, 1000.0), limits, 1, 1000.0) == 1061
+    assert ready_at(reserved(Account(), limits, 1, 1000.0), limits, 5000, 1000.0) == 1062
+    assert ready_at(reserved(Account(), limits, 5000, 1000.0), limits, 1, 1000.0) == 1062
 
 
 def test_an_account_without_limits_keeps_no_window() -> None:
@@ -247,7 +247,7 @@ def test_a_full_window_is_a_small_record() -> None:
     limits, account = Limits(requests_per_minute=6000, tokens_per_minute=10**7), Account()
     for second in range(200):
         account = reserved(account, limits, 10_000, NOW + second)
-    assert len(account.minute.slots) == 61
+    assert len(account.minute.slots) == 62
     assert len(account.encode()) < 2_000
 
 

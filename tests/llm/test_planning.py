@@ -114,11 +114,11 @@ def test_our_own_count_of_the_minute_is_a_wait_for_limits() -> None:
     accounts = {only.target.account: reserved(Account(), limits, 100, NOW)}
     step = plan(_wanted([only]), State(accounts), NOW)
     assert isinstance(step, Wait)
-    assert (step.until, step.what) == (math.floor(NOW) + 61, "limits")
+    assert (step.until, step.what) == (math.floor(NOW) + 62, "limits")
     assert step.reason == "a: the minute's limit is reached"
     mixed = plan(_wanted([only], [B]), State({**accounts, **_accounts(b=500.0)}), NOW)
     assert isinstance(mixed, Wait)
-    assert (mixed.until, mixed.what) == (math.floor(NOW) + 61, "models")
+    assert (mixed.until, mixed.what) == (math.floor(NOW) + 62, "models")
 
 
 def test_a_wait_may_end_after_the_deadline() -> None:

@@ -29,13 +29,14 @@ from workers.llm.failures import CallFailed
 from workers.llm.hedging import Hedges
 from workers.llm.known_accounts import KnownAccounts
 from workers.llm.ledger import NANOS, Ledger, Taken
+from workers.llm.minute import LATE_S
 from workers.llm.model import Completion, Heard, ModelRequest, ModelUnavailable
 from workers.llm.offers import Offer, Offers, Unusable
 from workers.llm.planning import NOT_ASKED, Go, State, Wait, Wanted, plan
 from workers.llm.purse import Amount, BadPurse
 from workers.llm.records import RecordsUnavailable
 from workers.llm.speeds import Speed
-from workers.llm.targets import Route
+from workers.llm.targets import Limits, Route
 
 MOST_PLANS = 100
 """Plans before a task is put back, whatever the targets' breakers and budgets say."""
@@ -74,7 +75,7 @@ class Nobody:
         """Nothing."""
 
 
-NOBODY, PATIENCE = Nobody(), Patience()
+NOBODY, PATIENCE, NO_LIMITS = Nobody(), Patience(), Limits()
 
 
 @dataclass(frozen=True)
@@ -191,7 +192,7 @@ class Gateway:
 
     async def _reserved(self, call: Call, offer: Offer, request: ModelRequest) -> Ask | None:
         """The call with its share of budgets and limits; None, and nothing taken, when somebody else was faster, or
-        when it took until the call's deadline."""
+        when it took so long that the call would go in another minute than it is counted in."""
         now, target = self._now(), offer.target
         taking = self._ledger.taking(call, offer.reserve, now)
         account = (target.account, target.limits, offer.tokens)
@@ -203,7 +204,8 @@ class Gateway:
             left = self._accounts.left(target.account, now, self._now())
             await asyncio.shield(self._given_back(taking, left))
             raise
-        if paid and granted and self._now() < call.deadline:
+        late = now + LATE_S if target.limits != NO_LIMITS else call.deadline
+        if paid and granted and self._now() < min(call.deadline, late):
             return self._ask(call, offer, request, taking, now)
         freed = self._accounts.freed(*account, now, self._now()) if granted else None
         await asyncio.shield(self._given_back(taking if paid else None, freed))

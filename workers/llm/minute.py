@@ -1,10 +1,11 @@
 """The minute: what an account's calls take of the requests and tokens that its provider allows in any 60 seconds.
 
-    second    10  11  12  …  70  71
-    slot      ███ leaves the window at 71 = 10 + 61
+    second    10  11  12  …  71  72
+    slot      ███ leaves the window at 72 = 10 + 62
 
-Reservations are counted in slots of one second. A slot leaves the window 61 s after it began, which is 60 s after its
-last moment: whatever 60 s one looks at, the limits hold in it. A call of more tokens than a minute has goes when no
+Reservations are counted in slots of one second, and a call goes at most one second after it is reserved. A slot leaves
+the window 62 s after it began, which is 60 s after the last moment at which a call of it may have gone: whatever 60 s
+one looks at, the limits hold in it. A call of more tokens than a minute has goes when no
 other call's tokens are in the window, and then fills it.
 
 What the provider says is left counts as well, where that is less, until the time at which it says all is there again.
@@ -19,7 +20,9 @@ from typing import Any, NamedTuple
 from workers.llm.model import Allowance
 from workers.llm.targets import Limits
 
-LEAVES_S = 61
+LEAVES_S = 62
+LATE_S = 1.0
+"""A call that took longer to reserve is reserved anew."""
 FULL_S = 60.0
 """When all is there again if the provider does not say."""
 SCARCE_REQUESTS, SCARCE_TOKENS = 100, 200_000
