@@ -382,13 +382,13 @@ def test_a_call_that_is_cancelled_while_it_gives_back_what_it_took_leaves_nothin
     world.models, world.budgets = models, budgets = Away(), Away()
     a = world.target("a", says(first_s=30.0), limits=Limits(requests_per_minute=1))
     world.route("a")
-    models.slow_s, budgets.slow_s = 0.5, 1.0
+    models.slow_s, budgets.slow_s = 0.2, 0.6
     one, other = world.gateway(), world.gateway()
 
     async def raced() -> None:
         first = asyncio.create_task(one.complete(world.call(1, budget=Budget(usd=1.0)), QUESTION))
         second = asyncio.create_task(other.complete(world.call(2, budget=Budget(usd=1.0)), QUESTION))
-        await asyncio.sleep(1.5)
+        await asyncio.sleep(0.9)
         await cancelled(second)
         await asyncio.sleep(5.0)
         assert [hold.name for hold in purse_of_run(world).holds] == ["acme/r1/llm.design.1.1"]
