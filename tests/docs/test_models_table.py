@@ -1,4 +1,4 @@
-"""The README's table of providers: every row is an entry that works, and every provider with an SDK or preset has one."""
+"""The README's table of providers: every row is an entry that works, and every provider has one."""
 
 import re
 
