@@ -123,7 +123,7 @@ class Gateway:
         try:
             return await self._completed(call, request, heard)
         except BadPurse as error:  # it is waited for until somebody has looked at it
-            raise Parked("budget", str(error), call.name, LONGEST_REST_S) from error
+            raise Parked("budget", str(error), call.name, LOOK_S) from error
 
     async def _completed(self, call: Call, request: ModelRequest, heard: Heard | None) -> Completion:
         size = Size(request)
