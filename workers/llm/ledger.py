@@ -95,7 +95,7 @@ class Ledger:
         for key, cap in self.keys(call, now):
             if key not in self._known:
                 self._keep(key, _decoded(key, await self._records.read(key), cap))
-            found.append(self._known[key])
+            found.append(replace(self._known[key], whose="the run's" if key.startswith("run.") else "the day's"))
         return tuple(found)
 
     def taking(self, call: Call, amount: Amount, now: float) -> Taken:

@@ -219,6 +219,7 @@ def _unwell(how: Health) -> str:
 def _short(purse: Purse, usable: Sequence[Candidate], wanted: Wanted) -> Iterator[str]:
     """What a budget lacked for which targets, in the unit that it lacked."""
     left, cap, held = free(purse), _raised_cap(purse), purse.held
+    whose = f"{purse.whose} " if purse.whose else ""
     money, tokens = dict[str, int](), dict[str, int]()
     for candidate in usable:
         amount = amount_of(candidate, wanted)
@@ -229,11 +230,13 @@ def _short(purse: Purse, usable: Sequence[Candidate], wanted: Wanted) -> Iterato
     if money:
         costs = ", ".join(f"{_dollars(nanos)} ({name})" for name, nanos in money.items())
         kept = f" beside {_dollars(held.nanos)} held for calls under way" if held.nanos else ""
-        yield f"{_dollars(left.nanos or 0)} of {_dollars(cap.nanos or 0)} was left{kept}, and a call may cost {costs}"
+        of = f"{_dollars(left.nanos or 0)} of {whose}{_dollars(cap.nanos or 0)}"
+        yield f"{of} was left{kept}, and a call may cost {costs}"
     if tokens:
         counts = ", ".join(f"{count:,} ({name})" for name, count in tokens.items())
         kept = f" beside {held.tokens:,} held for calls under way" if held.tokens else ""
-        yield f"{left.tokens or 0:,} of {cap.tokens or 0:,} tokens were left{kept}, and a call may take {counts}"
+        of = f"{left.tokens or 0:,} of {whose}{cap.tokens or 0:,} tokens"
+        yield f"{of} were left{kept}, and a call may take {counts}"
 
 
 def _raised_cap(purse: Purse) -> Cap:

@@ -13,7 +13,7 @@ All is in integers, nano-dollars and tokens, so that nothing is lost to rounding
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -54,13 +54,17 @@ class BadPurse(ValueError):
 
 @dataclass(frozen=True)
 class Purse:
-    """One budget's record. `raises` are (id, amount); names of holds and ids of raises occur once."""
+    """One budget's record. `raises` are (id, amount); names of holds and ids of raises occur once.
+
+    `whose` is how a sentence names the owner (`the run's`); it is no part of the record.
+    """
 
     cap: Cap = UNLIMITED
     raises: tuple[tuple[str, Amount], ...] = ()
     spent: Amount = NOTHING
     written_off: Amount = NOTHING
     holds: tuple[Hold, ...] = ()
+    whose: str = field(default="", compare=False)
 
     @cached_property
     def held(self) -> Amount:

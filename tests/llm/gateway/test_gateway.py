@@ -443,3 +443,14 @@ def test_live_text_is_heard_as_it_comes(world, says):
     heard: list[str] = []
     world.run(world.gateway().complete(world.call(), QUESTION, heard.append))
     assert "".join(heard) == "hello world" and len(heard) == 3
+
+
+def test_a_wait_for_budget_says_whether_the_run_or_its_day_lacks_it(world, ask):
+    world.target("a", price=100.0)
+    world.route("a")
+    world.day = Budget(usd=0.01)
+    with pytest.raises(Parked, match=r"of the day's \$0\.01"):
+        ask(1, budget=Budget(usd=5.0))
+    world.day = None
+    with pytest.raises(Parked, match=r"of the run's \$0\.01"):
+        world.run(world.gateway().complete(world.call(2, budget=Budget(usd=0.01)), QUESTION))
