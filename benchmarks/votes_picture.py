@@ -37,7 +37,7 @@ def draw(workloads: Mapping[str, Points]) -> str:
 def _panel(name: str, points: Points) -> str:
     rates = [rate for _, _, rate in points]
     step = _step(max(rates) - min(rates))
-    low, high = math.floor(min(rates) / step) * step, math.ceil(max(rates) / step + 0.2) * step
+    low, high = math.floor(min(rates) / step - 0.3) * step, math.ceil(max(rates) / step + 0.2) * step
     most = max(votes for _, votes, _ in points) + 1
 
     def x(votes: float) -> float:
@@ -58,7 +58,7 @@ def _panel(name: str, points: Points) -> str:
         if kind == "a":
             parts.append(_text(x(votes) + 6, y(rate) + 13, label.removeprefix("ahead by ")))
         elif label == "majority in waves":
-            parts.append(_text(x(votes) - 16, y(rate) + 16, "waves"))
+            parts.append(_text(x(votes) + 7, y(rate) + 4, "waves"))
     return "\n".join(parts)
 
 
@@ -79,7 +79,7 @@ def _legend(y: float) -> str:
     marks = (
         ("m", "majority, in full and in waves"),
         ("a", "ahead by k"),
-        ("w", "weighted by what was learned, all asked"),
+        ("w", "weighted, all asked"),
     )
     parts, at = [], LEFT
     for kind, label in marks:
