@@ -33,10 +33,11 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports
 
-# Side by side: runs with a hand-written chain on raw nats-py, model calls with the bare SDK and LiteLLM.
+# Side by side: runs with a chain by hand on raw nats-py, model calls with the bare SDK and LiteLLM, rules of ballots.
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.gateway
+	$(BIN)/python -m benchmarks.votes
 
 # Write requirements.lock anew from pyproject.toml.
 lock: $(STAMP)
