@@ -223,27 +223,34 @@ async def test_nothing_acknowledged_is_lost_and_nothing_applied_twice_when_the_b
         settings = Settings(nats_url=server.url, publish_timeout_s=40.0, log_level="error")
         buses = [await stack.enter_async_context(connect(settings, "test")) for _ in range(CONNECTIONS)]
         await topology.provision(buses[0].js, settings, [])
-        counted = asyncio.Event()
-        done = []
+        done, stopped, acknowledged = [], asyncio.Event(), asyncio.Queue()
 
         async def count(who, records):
-            for n in range(12):
+            for n in range(2_000):
+                if stopped.is_set():
+                    return
                 await records.change("a", named(f"{who}.{n}"))
                 done.append(f"{who}.{n}")
-                if len(done) > 60:
-                    counted.set()
+                acknowledged.put_nowait(n)
                 await asyncio.sleep(random.uniform(0, 0.02))
+
+        async def further(changes):
+            async with asyncio.timeout(20):
+                for _ in range(changes):
+                    await acknowledged.get()
 
         counting = asyncio.gather(
             *(count(f"{c}.{t}", bus.records(BUDGETS)) for c, bus in enumerate(buses) for t in range(8))
         )
-        for _ in range(2):
-            await asyncio.wait_for(counted.wait(), 20)
-            server.kill()
-            await asyncio.sleep(0.3)
-            await server.start()
-            counted.clear()
-            await asyncio.sleep(0.5)
+        try:
+            for _ in range(2):
+                await further(60)
+                server.kill()
+                await asyncio.sleep(0.3)
+                await server.start()
+            await further(60)
+        finally:
+            stopped.set()
         await asyncio.wait_for(counting, 60)
         names = json.loads(await buses[0].records(BUDGETS).read("a"))
         assert len(names) == len(set(names)), "nothing was applied twice"
