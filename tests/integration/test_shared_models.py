@@ -211,19 +211,6 @@ async def test_hundreds_of_calls_at_once_never_cost_more_than_the_budgets_of_the
     await check_the_books(thrifty, await thrifty.spend(2))
 
 
-async def test_nothing_is_overspent_or_stays_held_when_the_broker_is_killed_among_the_calls(thrifty):
-    spending = asyncio.ensure_future(thrifty.spend(2))
-
-    async def under_way():
-        return len(thrifty.endpoint.calls) > 20
-
-    await thrifty.ward.until(under_way, "calls under way")
-    thrifty.ward.server.kill()
-    await asyncio.sleep(0.3)
-    await thrifty.ward.server.start()
-    await check_the_books(thrifty, await spending)
-
-
 async def test_requests_a_minute_hold_over_all_workers(crowd):
     limit = LIMITS["few"].requests_per_minute
     began = crowd.clock()
