@@ -234,8 +234,9 @@ def test_a_record_that_cannot_be_read_is_a_fresh_account(garbage: bytes) -> None
 
 
 @given(st.binary())
-def test_no_bytes_raise(content: bytes) -> None:
-    Account.decode(content)
+def test_any_bytes_make_an_account_that_can_be_kept(content: bytes) -> None:
+    account = Account.decode(content)
+    assert Account.decode(account.encode()) == account
 
 
 def test_a_field_of_a_later_version_is_left_out() -> None:

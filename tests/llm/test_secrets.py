@@ -139,7 +139,8 @@ def test_no_secret_is_left_wherever_it_stands(before, secret, after):
 )
 def test_a_line_of_json_stays_one(event, with_key):
     line = json.dumps({**event, "key": f'Authorization: Bearer {KEY}"\\' if with_key else "none"})
-    json.loads(Redactor([KEY, SECRET]).clean(line))
+    cleaned = json.loads(Redactor([KEY, SECRET]).clean(line))
+    assert KEY not in cleaned["key"] and (with_key or cleaned["key"] == "none")
 
 
 @pytest.mark.parametrize("size", range(6, len(KEY) + 1))

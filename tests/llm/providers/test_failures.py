@@ -1,5 +1,6 @@
 """What goes wrong at each provider of the family becomes one typed failure, after exactly one request."""
 
+import asyncio
 import json
 import socket
 
@@ -205,7 +206,7 @@ async def test_closing_the_pieces_hangs_up(preset, provider, request_, tape):
         if isinstance(piece, Text):
             break
     await said.aclose()
-    await tape.hung_up.wait()
+    assert await asyncio.wait_for(tape.hung_up.wait(), 10.0)
 
 
 async def test_a_key_that_no_header_can_hold_is_denied_and_not_shown(preset, provider, pieces, request_, tape):
