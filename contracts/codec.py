@@ -24,11 +24,12 @@ from contracts.v1 import approvals, ballots, budgets, capsules, failures, journa
 MESSAGES: tuple[type[Message], ...] = (
     runs.RunRequested, runs.CancelRequested, runs.RunClosed,
     tasks.PlanProject, tasks.DesignSystem, tasks.BuildModule, tasks.WriteTests, tasks.VerifyProject,
-    tasks.RepairProject, tasks.ReviewProject, tasks.PackProject, tasks.PerformTask,
+    tasks.RepairProject, tasks.ReviewProject, tasks.PackProject, tasks.PerformTask, tasks.CastVote,
     tasks.ProjectPlanned, tasks.DesignProposed, tasks.ModuleBuilt, tasks.TestsWritten, tasks.ProjectVerified,
     tasks.ProjectRepaired, tasks.ProjectReviewed, tasks.ProjectPacked, tasks.TaskPerformed,
+    tasks.BallotAnswered,
     failures.TaskFailed, journal.ModelCalled, waits.TaskWaits, budgets.BudgetRaised,
-    ballots.BallotOpened, ballots.VoteCast, ballots.DecisionMade,
+    ballots.BallotOpened, ballots.VoteCast, ballots.DecisionMade, ballots.OutcomeSeen,
     approvals.GateOpened, approvals.ApprovalGiven,
     timers.DeadlinePassed, capsules.CapsulePacked,
 )  # fmt: skip

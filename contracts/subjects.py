@@ -24,6 +24,7 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "ballot": ("ballot",),
     "vote": ("ballot", "voter"),
     "decision": ("ballot",),
+    "outcome": ("ballot",),
     "gate": ("gate",),
     "approval": ("gate",),
     "timer": ("name",),

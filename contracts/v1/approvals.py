@@ -8,7 +8,10 @@ from contracts.message import Fact, Prose, Token
 
 
 class GateOpened(Fact):
-    """A run waits. `deadline_s` is in seconds from the opening."""
+    """A run waits. `deadline_s` is in seconds from the opening.
+
+    The gate of a ballot that could not be decided has the ballot's name and its options to choose from.
+    """
 
     noun: ClassVar[str] = "gate"
 
@@ -18,10 +21,15 @@ class GateOpened(Fact):
     question: Prose
     subject_task: Token | None = None
     deadline_s: Annotated[int, Field(ge=1, le=30 * 86_400)] | None = None
+    options: Annotated[tuple[Token, ...], Field(max_length=50)] = ()
 
 
 class ApprovalGiven(Fact):
-    """The answer to a gate; the first one counts."""
+    """The answer to a gate; the first one counts.
+
+    At a gate with options `option` names the one that is taken, or the verdict says it: approve takes the first,
+    reject the last.
+    """
 
     noun: ClassVar[str] = "approval"
 
@@ -32,3 +40,4 @@ class ApprovalGiven(Fact):
     by: Annotated[str, StringConstraints(min_length=1, max_length=200)]
     comment: Prose = ""
     changes: tuple[Prose, ...] = ()
+    option: Token | None = None

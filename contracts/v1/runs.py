@@ -17,7 +17,8 @@ class RunRequested(Fact):
     """An idea that is to become a project, or a plan whose tasks are to be done.
 
     A run without `plan` delivers a capsule. One that brings its own plan delivers its tasks' results.
-    `deadline_s` is in seconds from the request; without it the fleet's default holds, and so it is with `budget`.
+    `deadline_s` is in seconds from the request; without it the fleet's default holds, and so it is with `budget` and
+    `designs`, which is how many designs are made to choose from.
     """
 
     noun: ClassVar[str] = "run.requested"
@@ -30,6 +31,7 @@ class RunRequested(Fact):
     deadline_s: Annotated[int, Field(ge=1, le=30 * 86_400)] | None = None
     requested_by: Annotated[str, StringConstraints(max_length=200)] = ""
     budget: Budget | None = None
+    designs: Annotated[int, Field(ge=1, le=9)] | None = None
 
 
 class CancelRequested(Fact):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from contracts.message import Command, Prose, Result, Token, Value
+from contracts.v1.ballots import Option
 from contracts.v1.budgets import Budget
 from contracts.v1.journal import Call
 from contracts.v1.plans import Plan
@@ -29,6 +30,11 @@ class Task(Command):
     instruction: Prose = ""
     budget: Budget | None = None
     deadline_s: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def wanted_until(self) -> tuple[str, ...]:
+        """The name of a fact, as noun and tokens, after which nobody wants this task's result any more; else empty."""
+        return ()
 
 
 class Outcome(Result):
@@ -58,11 +64,18 @@ class ProjectPlanned(Outcome):
 
 
 class DesignSystem(Task):
-    """Turn requirements into a design."""
+    """Turn requirements into a design.
+
+    `objections` are what voters had against the one before. Where several designs are made to choose from, this is
+    number `alternative` of `alternatives`.
+    """
 
     kind: Literal["design_system"] = "design_system"
     version: Literal[1] = 1
     requirements: Requirements
+    objections: tuple[Prose, ...] = ()
+    alternative: Annotated[int, Field(ge=1)] = 1
+    alternatives: Annotated[int, Field(ge=1)] = 1
 
 
 class DesignProposed(Outcome):
@@ -165,6 +178,40 @@ class ProjectReviewed(Outcome):
     version: Literal[1] = 1
     summary: Prose = ""
     findings: tuple[Finding, ...] = ()
+
+
+class CastVote(Task):
+    """Answer a ballot as this voter, seen with the eyes of `persona`.
+
+    `options` are those that can win, each content once. `rule` says what the answer is to be (docs/consensus.md), with
+    scores from 0 to `score_max`. With `signed` the vote must carry the signature of the voter's key.
+    """
+
+    kind: Literal["cast_vote"] = "cast_vote"
+    version: Literal[1] = 1
+    ballot: Token
+    voter: Token
+    persona: Token = "generalist"
+    question: Prose
+    context: Prose = ""
+    options: Annotated[tuple[Option, ...], Field(min_length=1, max_length=50)]
+    rule: Token = "majority"
+    score_max: Annotated[int, Field(ge=1, le=100)] = 10
+    signed: bool = False
+
+    @property
+    def wanted_until(self) -> tuple[str, ...]:
+        return "decision", self.ballot
+
+
+class BallotAnswered(Outcome):
+    """The vote is in the log. `abstained` says why there was no preference in it."""
+
+    kind: Literal["ballot_answered"] = "ballot_answered"
+    version: Literal[1] = 1
+    ballot: Token
+    voter: Token
+    abstained: Prose = ""
 
 
 class MadeFile(FileRef):

@@ -194,6 +194,18 @@ def of_tasks() -> tuple[Message, ...]:
             idea="A lending library",
             inputs=(tasks.Input(task="design", output="An API over SQLite.", files=(FILE,)),),
         ),
+        tasks.CastVote(
+            **command("reviewer", "vote-release-1--security"),
+            ballot="release-1",
+            voter="security",
+            persona="security",
+            question="Is it fit to be delivered?",
+            context="A lending library",
+            options=(ballots.Option(option="release", files=(FILE,), evidence=GREEN), ballots.Option(option="repair")),
+            rule="score",
+            score_max=5,
+            signed=True,
+        ),
     )
 
 
@@ -208,6 +220,12 @@ def of_results() -> tuple[Message, ...]:
         tasks.ProjectReviewed(**outcome("review"), summary="Sound.", findings=(FINDING,)),
         tasks.ProjectPacked(**outcome("package"), capsule="6a" * 32, size=20_480),
         tasks.TaskPerformed(**outcome("translate"), output="Eine Leihbücherei."),
+        tasks.BallotAnswered(
+            **outcome("vote-release-1--security"),
+            ballot="release-1",
+            voter="security",
+            abstained="It refused.",
+        ),
     )
 
 
@@ -228,6 +246,17 @@ def of_votes() -> tuple[Message, ...]:
         ballots.VoteCast(**RUN, ballot="database", voter="ada", choice="sqlite", rationale="Nothing to install."),
         ballots.DecisionMade(
             **RUN, ballot="database", option="sqlite", counts={"sqlite": 2, "postgres": 1}, reason="2 of 3"
+        ),
+        ballots.OutcomeSeen(
+            **RUN,
+            ballot="database",
+            option="sqlite",
+            right=True,
+            voters_right=("ada", "architect-1"),
+            voters_wrong=("architect-2",),
+            evidence_at="result.verify-1",
+            by="orchestrator",
+            reason="28 tests pass",
         ),
         approvals.GateOpened(
             **RUN, gate="release", question="Is it good enough?", subject_task="review", deadline_s=86_400

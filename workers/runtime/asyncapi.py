@@ -17,7 +17,7 @@ from contracts.message import Message
 from contracts.schema_files import PUBLISHED, as_published, kind_of, subject_template, version_of
 from contracts.subjects import NOUNS, PREFIX
 from contracts.v1.failures import DeadLetter
-from contracts.v1.tasks import PackProject, PerformTask, ProjectPacked, ProjectVerified, VerifyProject
+from contracts.v1.tasks import CastVote, PackProject, ProjectPacked, ProjectVerified, VerifyProject
 
 DEAD = "dead"
 """The channel of dead letters, which is no noun: it has a stream of its own."""
@@ -46,13 +46,23 @@ PARTIES: tuple[Party, ...] = (
         "client",
         "Any program that asks for runs, follows and steers them.",
         receives=tuple(NOUNS),
-        sends=("run.requested", "run.cancel", "vote", "approval", "budget"),
+        sends=("run.requested", "run.cancel", "ballot", "vote", "outcome", "approval", "budget"),
     ),
     Party(
         "orchestrator",
         "Decides what a run calls for next.",
-        receives=("run.requested", "run.cancel", "result", "failure", "decision", "approval", "timer", "wait"),
-        sends=("task", "ballot", "gate", "run.closed"),
+        receives=(
+            "run.requested",
+            "run.cancel",
+            "result",
+            "failure",
+            "decision",
+            "outcome",
+            "approval",
+            "timer",
+            "wait",
+        ),
+        sends=("task", "ballot", "outcome", "gate", "run.closed"),
     ),
     Party(
         "roles",
@@ -69,8 +79,8 @@ PARTIES: tuple[Party, ...] = (
     Party(
         "consensus",
         "Asks for votes and counts them.",
-        receives=("ballot", "vote", "timer"),
-        sends=(PerformTask, "decision"),
+        receives=("ballot", "vote", "timer", "failure"),
+        sends=(CastVote, "vote", "decision", "gate"),
     ),
     Party(
         "packager",
