@@ -6,7 +6,7 @@ import pytest
 
 from contracts.v1.runs import CancelRequested
 from contracts.v1.tasks import TaskPerformed
-from workers.orchestrator import known_runs
+from workers.runtime import known_runs
 from workers.runtime.bus import connect
 from workers.runtime.errors import BusUnavailable
 

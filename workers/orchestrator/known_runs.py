@@ -1,109 +1,32 @@
-"""The runs that a replica knows, and how it notices that it does not know all of a run.
-
-The consumer numbers its hand-overs (turns) over all replicas. While this replica sees each number,
-nobody else was handed anything, and what it knows is complete. After a gap a new epoch begins, and a
-run that was complete in an older one is read from the log before it is decided upon.
-"""
-
-import asyncio
-import contextlib
-from collections import OrderedDict
+"""A run as the orchestrator knows it."""
 
 from contracts import subjects
 from contracts.codec import ContractError, NewerVersion, decode_at
 from workers.orchestrator.run import Run, fold, fold_spoiled
-from workers.runtime.errors import BusUnavailable
-from workers.runtime.lease import Delivery
-from workers.runtime.ports import Log
-from workers.runtime.tracing import Origin
+from workers.runtime.known_runs import KnownRun
+from workers.runtime.ports import Stored
 
-MOST_KNOWN = 20_000
-UNFOLDED = ("llm", "vote", "ballot", "budget")
+UNFOLDED = ("llm", "vote", "budget")
 """Nouns that no decision of the orchestrator rests on."""
 
-CATCH_UP_TRIES = 40
-CATCH_UP_DELAY_S = 0.05
 
-
-class KnownRun:
-    """A run as this replica knows it: complete up to the sequence `upto`, as of `epoch`. Change it under its lock.
-
-    `origin` is where its trace begins.
-    """
+class FoldedRun(KnownRun):
+    """What this replica knows of a run, folded."""
 
     def __init__(self, tenant: str, run: str) -> None:
+        super().__init__(tenant, run)
         self.run = Run(tenant, run)
-        self.upto, self.epoch = 0, -1
-        self.origin = Origin(tenant, run)
-        self.lock = asyncio.Lock()
 
-    @property
-    def key(self) -> tuple[str, str]:
-        return self.run.tenant, self.run.run
+    def take_in(self, address: subjects.Address, stored: Stored) -> None:
+        """Take in a fact as the log has it; one that does not validate burns its name."""
+        if address.noun not in UNFOLDED:
+            self.fold_stored(address, stored.data)
 
     def fold_stored(self, address: subjects.Address, data: bytes) -> None:
-        """Take in a fact as the log has it; one that does not validate burns its name."""
+        """Fold the bytes that the log has under a name."""
         try:
             self.run = fold(self.run, [decode_at(address, data)])
         except NewerVersion:
             raise
         except ContractError:
             self.run = fold_spoiled(self.run, address.name)
-
-
-class KnownRuns:
-    """The most recent runs by tenant and id."""
-
-    def __init__(self, log: Log, prefix: str) -> None:
-        self._log, self._prefix = log, prefix
-        self._known: OrderedDict[tuple[str, str], KnownRun] = OrderedDict()
-        self._last_turn, self.epoch = 0, 0
-
-    def take_turn(self, turn: int) -> None:
-        """Note the number of a hand-over; call it in the order of arrival."""
-        if turn != self._last_turn + 1:
-            self.epoch += 1
-        self._last_turn = max(self._last_turn, turn)
-
-    def named(self, tenant: str, run: str) -> KnownRun:
-        """What is known of a run; nothing yet, if it is new."""
-        found = self._known.get((tenant, run))
-        if found is None:
-            found = self._known[tenant, run] = KnownRun(tenant, run)
-            if len(self._known) > MOST_KNOWN:
-                self._forget_oldest()
-        return found
-
-    def forget(self, known: KnownRun) -> None:
-        """Drop a run that is over."""
-        self._known.pop(known.key, None)
-
-    def _forget_oldest(self) -> None:
-        for known in self._known.values():
-            if not known.lock.locked():
-                self.forget(known)
-                return
-
-    async def catch_up(self, known: KnownRun, delivery: Delivery) -> None:
-        """Read what the log has of the run beyond what is known here, up to this delivery at least."""
-        epoch = self.epoch
-        if known.epoch == epoch:
-            return
-        for _ in range(CATCH_UP_TRIES):
-            await self._read(known)
-            if known.upto >= delivery.sequence:
-                known.epoch = epoch
-                return
-            await asyncio.sleep(CATCH_UP_DELAY_S)
-        raise BusUnavailable(f"the log does not show sequence {delivery.sequence} yet; a replica lags behind")
-
-    async def _read(self, known: KnownRun) -> None:
-        for stored in await self._log.history(*known.key, known.upto):
-            # Any client can publish under a run; what is outside of the grammar is nobody's fact.
-            with contextlib.suppress(subjects.NotASubject):
-                address = subjects.parse(stored.subject, self._prefix)
-                if address.noun == "run.requested":
-                    known.origin = Origin(*known.key, stored.traceparent, stored.at.timestamp())
-                if address.noun not in UNFOLDED:
-                    known.fold_stored(address, stored.data)
-            known.upto = stored.sequence

@@ -1,6 +1,6 @@
 """The orchestrator's shell: facts come in, what they call for goes out. All deciding is in `decider.py`.
 
-A single replica need not read the log at all (`known_runs.py`); several read a run at each of its
+A single replica need not read the log at all (`runtime/known_runs.py`); several read a run at each of its
 facts, and all of them may decide: what is said twice is kept once.
 """
 
@@ -18,12 +18,13 @@ from contracts.v1.runs import FieldError, RunClosed
 from workers.orchestrator.decider import SetTimer, decide
 from workers.orchestrator.early_cancels import EarlyCancels
 from workers.orchestrator.endings import in_place_of
-from workers.orchestrator.known_runs import KnownRun, KnownRuns
+from workers.orchestrator.known_runs import FoldedRun
 from workers.orchestrator.policy import Policy
 from workers.orchestrator.run import Run, fold, fold_spoiled
 from workers.runtime import topology
 from workers.runtime.bootstrap import service_app
 from workers.runtime.errors import BusUnavailable, TooLarge, Verdict
+from workers.runtime.known_runs import KnownRuns
 from workers.runtime.lease import Delivery
 from workers.runtime.roster import briefs
 from workers.runtime.service import ACK, Environment, Service
@@ -43,7 +44,7 @@ class Orchestrator(Service):
     async def start(self, env: Environment) -> None:
         """Called once the broker is connected."""
         await super().start(env)
-        self._runs = KnownRuns(env.bus.log, env.settings.prefix)
+        self._runs = KnownRuns(env.bus.log, env.settings.prefix, FoldedRun)
         self._early_cancels = EarlyCancels(env.bus.log, env.settings.prefix)
 
     async def work(self, delivery: Delivery) -> Verdict:
@@ -69,7 +70,7 @@ class Orchestrator(Service):
             await self._heed_early_cancel(known)
         return verdict
 
-    async def _heed_early_cancel(self, known: KnownRun) -> None:
+    async def _heed_early_cancel(self, known: FoldedRun) -> None:
         """A request that nobody was handed before has nothing before it in the log, unless it is a cancel.
 
         It is looked for again when the request comes again: whoever had it may not have got as far as this.
@@ -97,7 +98,7 @@ class Orchestrator(Service):
         if news:
             await self._count_closed(end)
 
-    async def _take_in(self, known: KnownRun, address: subjects.Address, delivery: Delivery) -> Verdict:
+    async def _take_in(self, known: FoldedRun, address: subjects.Address, delivery: Delivery) -> Verdict:
         """Fold the delivered fact. One that does not validate is spoiled: it is buried and its name is burnt."""
         known.upto = max(known.upto, delivery.sequence)
         if address.name in known.run.facts:
@@ -112,7 +113,7 @@ class Orchestrator(Service):
         return ACK
 
     async def _spoiled(
-        self, known: KnownRun, address: subjects.Address, delivery: Delivery, error: ContractError
+        self, known: FoldedRun, address: subjects.Address, delivery: Delivery, error: ContractError
     ) -> Verdict:
         self.log.error("spoiled_fact", subject=delivery.subject, error=str(error))
         known.run = fold_spoiled(known.run, address.name)
@@ -122,7 +123,7 @@ class Orchestrator(Service):
             await self._say(known, _refusal(address, error))
         return Verdict("term") if address.noun != "run.requested" else ACK
 
-    async def _carry_out(self, known: KnownRun, again: bool = False) -> None:
+    async def _carry_out(self, known: FoldedRun, again: bool = False) -> None:
         """Say what is wanted; when another replica was first with other words, take those in and decide again."""
         as_meant = False
         while not as_meant:
@@ -138,7 +139,7 @@ class Orchestrator(Service):
         await self.env.bus.set_timer(run.tenant, run.run, timer.name, at, unless_set=again)
         return True
 
-    async def _say(self, known: KnownRun, message: Message) -> bool:
+    async def _say(self, known: FoldedRun, message: Message) -> bool:
         """Say one message and take it in; returns whether what the log now holds is what was meant here."""
         try:
             said = await self.env.bus.log.say(message)
@@ -160,7 +161,7 @@ class Orchestrator(Service):
         self.env.metrics.runs.labels(end.status).inc()
         self.log.info("run_closed", tenant=end.tenant, run=end.run, status=end.status, reason=end.reason[:500])
 
-    async def _take_in_theirs(self, known: KnownRun, message: Message) -> None:
+    async def _take_in_theirs(self, known: FoldedRun, message: Message) -> None:
         subject = subjects.subject_of(message, self.env.settings.prefix)
         stored = await self.env.bus.log.find(subject)
         if stored is None:
