@@ -56,9 +56,9 @@ from workers.cli.outside import Outside, WorkerLine
 from workers.llm.records import MemoryRecords
 from workers.packager.capsule import pack
 from workers.packager.manifest import manifest_of
-from workers.packager.signing import Signer, new_seed
 from workers.runtime.ports import ArtifactMissing, Artifacts, Log, Said, Stored
 from workers.runtime.settings import Settings
+from workers.runtime.signing import Signer, new_seed
 
 EPOCH = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 DIGEST = "a" * 64

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from workers.packager.capsule import CapsuleRefused, pack
 from workers.packager.manifest import manifest_of
 from workers.packager.opening import Limits
-from workers.packager.signing import Signer
 from workers.packager.unpack import TargetTaken, unpack, verify
+from workers.runtime.signing import Signer
 
 
 def sha(content):

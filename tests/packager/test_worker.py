@@ -8,12 +8,12 @@ from contracts.codec import encode
 from contracts.subjects import subject_of
 from contracts.v1.capsules import CapsulePacked
 from contracts.v1.tasks import PackProject, ProjectPacked
-from workers.packager.signing import Signer, new_seed
 from workers.packager.unpack import unpack, verify
 from workers.packager.worker import pack_project, role
 from workers.runtime.errors import Impossible
 from workers.runtime.ports import ArtifactMissing, Said, Stored
 from workers.runtime.settings import Settings
+from workers.runtime.signing import Signer, new_seed
 
 PREFIX = "fleet"
 SEED = new_seed()

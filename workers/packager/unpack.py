@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from workers.packager.capsule import MANIFEST, RESERVED, CapsuleRefused
 from workers.packager.manifest import Manifest
 from workers.packager.opening import Limits, Opened, open_capsule
-from workers.packager.signing import BadKey, check_signature
+from workers.runtime.signing import BadKey, check_signature
 
 
 class TargetTaken(Exception):

@@ -14,10 +14,10 @@ from contracts.v1.tasks import PackProject, ProjectPacked
 from workers.packager.capsule import CapsuleRefused, pack
 from workers.packager.manifest import manifest_of
 from workers.packager.report import lasting_report
-from workers.packager.signing import configured_signer
 from workers.runtime.bootstrap import role_app
 from workers.runtime.errors import Impossible
 from workers.runtime.role import Job, Role
+from workers.runtime.signing import configured_signer
 from workers.runtime.toolkit import Toolkit
 
 

@@ -1,4 +1,4 @@
-"""Signing capsules with an nkey of type user: Ed25519 over the 32 bytes of the capsule's SHA-256."""
+"""Signing with an nkey of type user: Ed25519 over the 32 bytes of a capsule's SHA-256, or over a vote's bytes."""
 
 import base64
 import binascii
@@ -39,7 +39,11 @@ class Signer:
 
     def sign(self, sha256: str) -> str:
         """Base64 of the signature over the digest, which is given in hexadecimal."""
-        return base64.b64encode(self._pair.sign(bytes.fromhex(sha256))).decode()
+        return self.sign_bytes(bytes.fromhex(sha256))
+
+    def sign_bytes(self, content: bytes) -> str:
+        """Base64 of the signature over these bytes."""
+        return base64.b64encode(self._pair.sign(content)).decode()
 
 
 @cache
@@ -54,11 +58,25 @@ def configured_signer(settings: Settings) -> Signer:
 
 def check_signature(sha256: str, signature: str, public_key: str) -> None:
     """Raise `BadKey` unless the owner of the public key (`U…`) signed the digest."""
+    try:
+        digest = bytes.fromhex(sha256)
+    except ValueError:
+        raise BadKey(f"{sha256!r} is no digest in hexadecimal") from None
+    check_bytes(digest, signature, public_key)
+
+
+def check_bytes(content: bytes, signature: str, public_key: str) -> None:
+    """Raise `BadKey` unless `signature` (base64) is that of the owner of the public key (`U…`) over these bytes."""
     key = VerifyKey(_raw_public_key(public_key))
     try:
-        key.verify(bytes.fromhex(sha256), base64.b64decode(signature, validate=True))
+        key.verify(content, base64.b64decode(signature, validate=True))
     except (CryptoError, ValueError, TypeError):
         raise BadKey(f"the signature is not of {public_key}") from None
+
+
+def check_key(public_key: str) -> None:
+    """Raise `BadKey`, with what is wrong, unless the text is a public nkey of type user (`U…`)."""
+    _raw_public_key(public_key)
 
 
 def new_seed() -> bytes:

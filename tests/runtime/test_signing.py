@@ -3,8 +3,8 @@ import stat
 import nkeys
 import pytest
 
-from workers.packager.signing import BadKey, Signer, check_signature, configured_signer, new_seed, seed_in
 from workers.runtime.settings import Settings
+from workers.runtime.signing import BadKey, Signer, check_signature, configured_signer, new_seed, seed_in
 
 SEED = b"SUAEL6GG2L2HIF7DUGZJGMRUFKXELGGYFMHF76UO2AYBG3K4YLWR3FKC2Q"
 DIGEST = "ab" * 32
