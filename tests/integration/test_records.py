@@ -4,6 +4,7 @@ import asyncio
 import json
 import random
 import resource
+import threading
 import time
 from contextlib import AsyncExitStack
 
@@ -268,6 +269,30 @@ async def test_without_a_broker_it_gives_up_within_the_patience(ward):
             with pytest.raises(RecordsUnavailable, match=r"of bucket budgets: .*is the broker up and provisioned"):
                 await asking
         assert time.monotonic() - asked < 6
+
+
+async def test_a_process_ends_though_what_it_cuts_short_wants_to_put_its_record_right(ward):
+    """A loop that closes cancels each task once, those that work off changes too; more is asked behind shields."""
+    asked = []
+
+    async def put_right(records):
+        try:
+            await records.change("a", plus())
+        finally:
+            asked.append("to put it right")
+            await asyncio.shield(records.change("a", plus(-1)))
+
+    async def process():
+        async with connect(ward.settings, "test") as bus:
+            ward.server.kill()
+            cut_short = [asyncio.create_task(put_right(bus.records(BUDGETS))) for _ in range(3)]
+            await asyncio.sleep(0.2)
+        assert not any(one.done() for one in cut_short)
+
+    ending = threading.Thread(target=lambda: asyncio.run(process()), daemon=True)
+    ending.start()
+    await asyncio.to_thread(ending.join, 10)
+    assert len(asked) == 3 and not ending.is_alive()
 
 
 async def test_records_that_are_not_provisioned_are_unavailable(broker):

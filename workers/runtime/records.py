@@ -16,6 +16,7 @@ import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -99,7 +100,7 @@ class KeyValueRecords:
             line = self._lines[_checked(key)] = _Line(pause_s=self._pauses.pop(key, 0.0))
             working = loop.create_task(self._work(key, line))
             self._busy.add(working)
-            working.add_done_callback(self._busy.discard)
+            working.add_done_callback(partial(self._worked, key, line))
         line.waiting.append(asked)
         result: R = await asked.done
         return result
@@ -153,6 +154,12 @@ class KeyValueRecords:
         if line.pause_s:  # the others are most likely still at it
             self._pauses[key] = line.pause_s
             _bounded(self._pauses)
+
+    def _worked(self, key: str, line: _Line, working: asyncio.Task[None]) -> None:
+        self._busy.discard(working)
+        if self._lines.get(key) is line:  # cancelled, by a loop that closes: nobody would work off what waits
+            del self._lines[key]
+            _fail(line.waiting, self._unavailable(key, BusUnavailable("the event loop closes")))
 
     async def _round(self, key: str, line: _Line) -> None:
         """Apply all that waits and write it. What is not stored yet keeps waiting."""
