@@ -3,35 +3,49 @@ have answered.
 
     vote, vote, vote, … ──▶ after each: is the quorum there, and the outcome certain?   yes: decided, upto this one
     deadline            ──▶ what is there counts; what comes later is recorded and does not count
-    no quorum, no winner ─▶ the ballot's own policy
+    no quorum, no winner ─▶ the ballot's own policy, as soon as those who are missing are too few for the quorum
 
 The order is that of the stream, which is the same for everybody, and the decision falls at the first vote that makes it
 certain. So all who count, at whatever moment and however often, find the same decision or none yet.
+
+A valid vote without a preference is an abstention: it counts for the quorum and nowhere else. An invalid vote (see
+`reading.invalid`) counts nowhere, not even for the quorum, and is kept with its reason. If a member of the electorate
+cast it, nobody waits for that member any more: the log keeps a voter's first vote and refuses another, so the next wave
+asks somebody else. A missing voter may thus answer, abstain, or turn out invalid, which is to the rules as if it stayed
+away; `certain` holds whatever of these it does. The quorum is never foreseen: a decision by votes falls only when that
+many valid votes are there. What is too few for it is foreseen, because valid votes never become more than those that
+are there and those that are missing.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import NamedTuple
 
 from contracts.v1.ballots import BallotOpened, VoteCast
+from workers.consensus.reading import (
+    Cast,
+    answer_of,
+    as_counted,
+    canonical,
+    contenders,
+    electors,
+    invalid,
+    stands_for,
+)
 from workers.consensus.rules import ONE, Answer, Standing, standing
 
-
-class Cast(NamedTuple):
-    """A vote as the log holds it. `vote` is None where the stored fact can't be read: its voter abstains.
-    `refused` says why one that can be read does not count as cast, say a wrong signature."""
-
-    sequence: int
-    voter: str
-    vote: VoteCast | None
-    refused: str = ""
+__all__ = ["Cast", "Tally", "as_counted", "canonical", "contenders", "electors", "tally"]
 
 
 @dataclass(frozen=True)
 class Tally:
     """How a ballot stands. `by` is what decided: `rule`, `tie-…`, `default`, `undecided` or `escalated`; empty while it
-    is open. `upto` is the sequence of the last vote, or deadline, that counted. `extended` asks for the second time."""
+    is open. `upto` is the sequence of the vote or deadline that decided; while it is open, of an elector's last vote.
+    `extended` asks for the second time.
+
+    `answers` are the valid votes as the rules read them, `counted` the same as they were cast; `invalid` are voters and
+    why their votes are not among them. All are in the order of the log.
+    """
 
     option: str | None = None
     by: str = ""
@@ -44,6 +58,8 @@ class Tally:
     reason: str = ""
     answers: tuple[Answer, ...] = ()
     missing: tuple[str, ...] = ()
+    counted: tuple[VoteCast, ...] = ()
+    invalid: tuple[tuple[str, str], ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -51,60 +67,16 @@ class Tally:
         return not self.by
 
 
-def canonical(ballot: BallotOpened) -> Mapping[str, str]:
-    """Each eligible option and the one that it counts for: of those with the same content, the first."""
-    first: dict[str, str] = {}
-    eligible = [option for option in ballot.options if option.eligible]
-    return {
-        option.option: first.setdefault(option.content or f"-{option.option}", option.option) for option in eligible
-    }
-
-
-def contenders(ballot: BallotOpened) -> tuple[str, ...]:
-    """The options that can win, in the ballot's order."""
-    return tuple(dict.fromkeys(canonical(ballot).values()))
-
-
-def as_counted(ballot: BallotOpened) -> BallotOpened:
-    """The ballot with its status quo and its default under the names that they count for; none where they can't win."""
-    named = canonical(ballot)
-    kept, default = named.get(ballot.status_quo or ""), named.get(ballot.default_option or "")
-    return ballot.model_copy(update={"status_quo": kept, "default_option": default})
-
-
-def electors(ballot: BallotOpened) -> tuple[str, ...]:
-    """Who may vote: the electorate without panelists of excluded families, so that nothing waits for those."""
-    excluded = {one.voter for one in ballot.panel if one.family in ballot.exclude_families}
-    return tuple(voter for voter in dict.fromkeys(ballot.electorate) if voter not in excluded)
-
-
-def answer_of(ballot: BallotOpened, cast: Cast) -> Answer:
-    """A vote as the rules read it. What is not among the options is no preference; of identical options the highest
-    score and the best rank count."""
-    vote, named = cast.vote, canonical(ballot)
-    if vote is None or cast.refused:
-        return Answer(cast.voter)
-    ascending = sorted(vote.scores.items(), key=lambda scored: scored[1])
-    scores = {named[option]: score for option, score in ascending if option in named}
-    return Answer(
-        cast.voter,
-        named.get(vote.choice) if vote.choice is not None else None,
-        frozenset(named[option] for option in vote.approved if option in named),
-        tuple(dict.fromkeys(named[option] for option in vote.ranking if option in named)),
-        tuple(sorted(scores.items())),
-    )
-
-
-def tally(ballot: BallotOpened, cast: Sequence[Cast], deadlines: Sequence[int] = ()) -> Tally:
+def tally(ballot: BallotOpened, cast: Sequence[Cast], deadlines: Sequence[int] = (), opened: int = 0) -> Tally:
     """Count. `cast` may be in any order and hold a voter twice; `deadlines` are the sequences of the ballot's timers:
-    its own, and that of its extension. Raises `UnknownRule`."""
+    its own, and that of its extension; `opened` is that of the ballot. Raises `UnknownRule`."""
     ballot, now = as_counted(ballot), Tally(missing=electors(ballot))
-    if not now.missing:
-        return _without_winner(ballot, now, "nobody may vote")
+    if len(now.missing) < ballot.quorum:
+        return _out_of_reach(ballot, now)
     events = sorted(
         [(one.sequence, one) for one in cast] + [(at, None) for at in set(deadlines)], key=lambda event: event[0]
     )
-    late = 0
+    late, voted = 0, set[str]()
     for sequence, vote in events:
         if vote is None:
             late += 1
@@ -112,43 +84,57 @@ def tally(ballot: BallotOpened, cast: Sequence[Cast], deadlines: Sequence[int] =
                 now = replace(now, extended=True)
                 continue
             return _ended(ballot, replace(now, upto=sequence))
-        if vote.voter in now.missing:
-            now = _with(ballot, now, vote)
+        if vote.voter not in voted:
+            voted.add(vote.voter)
+            now = _with(ballot, now, vote, invalid(ballot, vote, opened))
             if not now.is_open:
                 return now
     return now
 
 
-def _with(ballot: BallotOpened, now: Tally, cast: Cast) -> Tally:
-    answer = answer_of(ballot, cast)
-    missing = tuple(voter for voter in now.missing if voter != cast.voter)
-    answers = (*now.answers, answer)
-    found = standing(ballot, contenders(ballot), answers, missing)
-    now = replace(
-        now,
-        counts=found.counts,
-        votes=len(answers),
-        abstained=now.abstained + answer.abstains,
-        upto=cast.sequence,
-        answers=answers,
-        missing=missing,
-    )
-    if len(answers) < ballot.quorum:
-        return now if missing else _ended(ballot, now)
-    if not found.certain:
+def _with(ballot: BallotOpened, now: Tally, cast: Cast, fault: str) -> Tally:
+    if fault:
+        now = replace(now, invalid=(*now.invalid, (cast.voter, fault)))
+    if cast.voter not in now.missing:
         return now
-    return _decided(ballot, replace(now, early=bool(missing)), found)
+    now = replace(now, missing=tuple(voter for voter in now.missing if voter != cast.voter), upto=cast.sequence)
+    if not fault and cast.vote is not None:
+        answer = answer_of(ballot, cast)
+        abstained = now.abstained + answer.abstains
+        now = replace(
+            now,
+            answers=(*now.answers, answer),
+            counted=(*now.counted, cast.vote),
+            votes=now.votes + 1,
+            abstained=abstained,
+        )
+    found = standing(ballot, contenders(ballot), now.answers, now.missing)
+    now = replace(now, counts=found.counts, early=False)
+    if now.votes + len(now.missing) < ballot.quorum:
+        return _out_of_reach(ballot, now)
+    if now.votes < ballot.quorum or not found.certain:
+        return now
+    return _decided(ballot, replace(now, early=bool(now.missing)), found)
+
+
+def _out_of_reach(ballot: BallotOpened, now: Tally) -> Tally:
+    """However those who are missing vote, they are too few: there is nothing to wait or to ask for."""
+    if not now.votes and not now.missing and not now.invalid:
+        return _without_winner(ballot, now, "nobody may vote")
+    of_whom = f"{now.votes} valid votes are there and {len(now.missing)} may still come"
+    why = f"{of_whom}, too few for the {ballot.quorum} that it takes"
+    return _without_winner(ballot, replace(now, early=bool(now.missing)), why)
 
 
 def _ended(ballot: BallotOpened, now: Tally) -> Tally:
     """The time is up, or all have answered: what is there counts, if it is enough."""
-    if len(now.answers) < ballot.quorum:
-        return _without_winner(ballot, now, f"{len(now.answers)} of the {ballot.quorum} answers that it takes came")
+    if now.votes < ballot.quorum:
+        return _without_winner(ballot, now, f"{now.votes} of the {ballot.quorum} answers that it takes came")
     return _decided(ballot, now, standing(ballot, contenders(ballot), now.answers, ()))
 
 
 def _winner(ballot: BallotOpened, now: Tally) -> str | None:
-    if len(now.answers) < ballot.quorum:
+    if now.votes < ballot.quorum:
         return None
     found = standing(ballot, contenders(ballot), now.answers, ())
     return _first_of(ballot, now, found)[0]
@@ -172,18 +158,11 @@ def _first_of(ballot: BallotOpened, now: Tally, found: Standing) -> tuple[str | 
 def _heaviest(ballot: BallotOpened, now: Tally, leaders: Sequence[str]) -> str | None:
     weights = dict.fromkeys(leaders, 0)
     for answer in now.answers:
-        for option in _side(ballot.rule, answer):
+        for option in stands_for(ballot.rule, answer):
             if option in weights:
                 weights[option] += ballot.weights.get(answer.voter, ONE)
     most = [option for option, weight in weights.items() if weight == max(weights.values())]
     return most[0] if len(most) == 1 else None
-
-
-def _side(rule: str, answer: Answer) -> Collection[str | None]:
-    """The options that a voter stands for, as the rule reads the answer."""
-    if rule == "approval" and answer.approved:
-        return answer.approved
-    return answer.ranking[:1] if rule == "ranked" and answer.ranking else (answer.choice,)
 
 
 def _hash(ballot: BallotOpened, option: str) -> str:
