@@ -30,12 +30,14 @@ class WorkerLost(RuntimeError):
 
 def services() -> Mapping[str, Callable[[Settings], Service]]:
     """How to make the service of every worker, by name."""
-    from workers.dead_letters.worker import DeadLetters  # noqa: PLC0415 - workers import the runtime
+    from workers.consensus.worker import Consensus  # noqa: PLC0415 - workers import the runtime
+    from workers.dead_letters.worker import DeadLetters  # noqa: PLC0415
     from workers.orchestrator.worker import orchestrator  # noqa: PLC0415
     from workers.timekeeper.worker import Timekeeper  # noqa: PLC0415
 
     fixed: dict[str, Callable[[Settings], Service]] = {
         topology.ORCHESTRATOR: orchestrator,
+        topology.CONSENSUS: lambda _: Consensus(),
         topology.TIMEKEEPER: lambda _: Timekeeper(),
         topology.DEAD_LETTERS: lambda _: DeadLetters(),
     }

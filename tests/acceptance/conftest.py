@@ -24,8 +24,8 @@ def _module(name: str) -> ModuleType:
 fleets, project, ideas, history = (_module(name) for name in ("fleet", "project", "ideas", "history"))
 
 WORKERS_OF_RUNS = (
-    "orchestrator", "project_manager", "architect", "backend_developer", "test_engineer", "reviewer", "sandbox",
-    "packager",
+    "orchestrator", "consensus", "project_manager", "architect", "backend_developer", "test_engineer", "reviewer",
+    "sandbox", "packager",
 )  # fmt: skip
 
 

@@ -68,8 +68,14 @@ class Fleet:
 
     until = staticmethod(until)
 
-    def __init__(self, folder: Path, replicas: dict[str, int] | None = None, **settings: str) -> None:
-        self.folder, self._replicas = folder, replicas or {}
+    def __init__(
+        self,
+        folder: Path,
+        replicas: dict[str, int] | None = None,
+        workers: Sequence[str] | None = None,
+        **settings: str,
+    ) -> None:
+        self.folder, self._replicas, self._workers = folder, replicas or {}, workers
         self._named = {f"FLOTILLA_{name.upper()}": value for name, value in settings.items()}
         # Not below pytest's folder, which nobody else may enter: where the fleet is root, generated code is not.
         self.temporary = Path(tempfile.mkdtemp(prefix="flotilla-acceptance-"))
@@ -83,7 +89,7 @@ class Fleet:
         self.environment = plain_environment(self.folder / "home", **named)
         self.settings = Settings(nats_url=self.server.url)
         apart(provision(self.settings))
-        for worker in worker_names():
+        for worker in worker_names() if self._workers is None else self._workers:
             for number in range(1, self._replicas.get(worker, 1) + 1):
                 self.start(f"{worker}-{number}")
         return self
@@ -112,6 +118,14 @@ class Fleet:
                 command, cwd=self.folder, env=self.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                 start_new_session=True,
             )  # fmt: skip
+
+    def kill_broker(self) -> None:
+        """End the broker as a crash of its machine would; its data stays."""
+        self.server.kill()
+
+    def start_broker(self) -> None:
+        """Start the broker again, where it was, with what it had."""
+        apart(self.server.start())
 
     def kill(self, name: str) -> None:
         """End a worker as a crash of its machine would."""

@@ -306,7 +306,7 @@ async def test_a_delivery_whose_run_is_cancelled_before_its_work_began_is_let_go
     leases = Leases(handle, 4, 30.0)
     leases.start(publish, released)
     leases.take(delivered("flotilla.acme.r1.task.step.t.1"))
-    leases.cancel_run("flotilla.acme.r1.")
+    leases.cancel(lambda subject: subject.startswith("flotilla.acme.r1."))
     await leases.drain(1.0)
     assert len(leases) == 0
     assert not worked

@@ -20,6 +20,7 @@ from nats.errors import Error as NatsError
 from nats.js.errors import NotFoundError
 
 from contracts import subjects
+from contracts.v1.ballots import voting_task
 from workers.runtime import topology
 from workers.runtime.bus import Bus, bus_on, connection_options, servers
 from workers.runtime.endings import Endings
@@ -51,7 +52,7 @@ class WorkerApp:
     def __init__(self, service: Service, settings: Settings, metrics: Metrics | None = None) -> None:
         self.service, self.settings = service, settings
         self.metrics = metrics or Metrics()
-        self.leases = Leases(service.handle, settings.concurrency, settings.lease_s)
+        self.leases = Leases(service.handle, settings.concurrency, topology.lease_s(settings, service.name))
         # Counting each message costs, so it is done where somebody can read the counters.
         self._counted = [faststream_metrics(service.name, self.metrics.registry)] if settings.http_port else []
         self.broker = NatsBroker(
@@ -131,6 +132,8 @@ class WorkerApp:
                 topology.live_subject(self.settings, "*", "*", "run", "closed"),
             ):
                 await client.subscribe(over, cb=self._run_is_over)
+            decided = subjects.noun_filter("decision", prefix=self.settings.prefix)
+            await client.subscribe(decided, cb=self._ballot_is_decided)
         await self._listen(bus)
         await self.service.start(
             Environment(self.settings, self.metrics, bus, self.endings, redactor_for(self.settings).clean)
@@ -159,7 +162,13 @@ class WorkerApp:
 
     async def _run_is_over(self, msg: Msg) -> None:
         self.endings.hear(*msg.subject.split(".")[1:3])
-        self.leases.cancel_run(".".join((self.settings.prefix, *msg.subject.split(".")[1:3], "")))
+        run = ".".join((self.settings.prefix, *msg.subject.split(".")[1:3], ""))
+        self.leases.cancel(lambda subject: subject.startswith(run))
+
+    async def _ballot_is_decided(self, msg: Msg) -> None:
+        tenant, run, _, ballot = msg.subject.split(".")[1:]
+        start, asked = f"{self.settings.prefix}.{tenant}.{run}.task.", f".{voting_task(ballot, '')}"
+        self.leases.cancel(lambda subject: subject.startswith(start) and asked in subject)
 
     async def _started(self) -> None:
         assert self._bus is not None

@@ -116,10 +116,10 @@ class Leases:
                 await self._say(held, b"+WPI")
                 self.renewals += 1
 
-    def cancel_run(self, beginning: str) -> None:
-        """Stop the work on every delivery whose subject begins so; each is looked at again in a moment."""
+    def cancel(self, is_meant: Callable[[str], bool]) -> None:
+        """Stop the work on every delivery whose subject is meant; each is looked at again in a moment."""
         for held in tuple(self._held):
-            if held.task is not None and held.delivery.subject.startswith(beginning):
+            if held.task is not None and is_meant(held.delivery.subject):
                 held.cut = LOOK_AGAIN
                 if held.begun:  # a task that is cancelled before its first step never reaches its own clean-up
                     held.task.cancel()

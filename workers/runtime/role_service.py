@@ -77,6 +77,8 @@ class RoleService(Service):
             raise Impossible(f"{delivery.subject} holds a {type(task).__name__}, which is no task")
         again = delivery.number > 1
         may_be_over = again or self.env.endings.may_concern(task.tenant, task.run, delivery.sequence)
+        if task.wanted_until and await self._is_unwanted(task):
+            return ACK
         if may_be_over and await self._is_settled(task, again):
             return ACK
         waited = again and await self._has_waited(task)
@@ -125,6 +127,12 @@ class RoleService(Service):
                 self.env.bus.tracing.dropped()
             return True
         return again and await self._is_reported(task)
+
+    async def _is_unwanted(self, task: Task) -> bool:
+        """Whether the fact is there after which nobody wants the result: a decision fell before its voter was heard."""
+        noun, *names = task.wanted_until
+        until = Address(task.tenant, task.run, noun, tuple(names))
+        return await self.env.bus.log.find(until.subject(self.env.settings.prefix)) is not None
 
     async def _is_reported(self, task: Task) -> bool:
         result = Address(task.tenant, task.run, "result", (task.task,))

@@ -87,6 +87,7 @@ class Settings(BaseSettings):
 
     run_deadline_s: Count = Field(default=3_600, description="a run that names no deadline of its own")
     task_deadline_s: Count = Field(default=900, description="one attempt at a task of a project")
+    ballot_deadline_s: Count = Field(default=3_600, description="a ballot that names no deadline of its own")
     max_attempts: Count = Field(default=3, description="attempts at a task")
     max_repairs: Annotated[int, Field(ge=0)] = Field(default=3, description="repairs of a project")
     max_tasks: Count = Field(default=200, description="tasks of a plan")

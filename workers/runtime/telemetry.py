@@ -102,6 +102,8 @@ class Metrics:
             "flotilla_model_call_seconds", "from a call to its whole answer", ["target"], registry=r, buckets=WAITS_S
         )
         self.waits = Counter("flotilla_waits", "tasks put back for models or budget", ["role", "what"], registry=r)
+        self.votes = Counter("flotilla_votes", "votes by what became of them", ["how"], registry=r)
+        self.ballots = Counter("flotilla_ballots", "ballots by what decided them", ["by"], registry=r)
         self.dead = Counter("flotilla_dead_letters", "messages that could not be handled", ["worker"], registry=r)
         self.verdicts = Counter(
             "flotilla_deliveries", "deliveries by how they were settled", ["worker", "settled"], registry=r

@@ -16,7 +16,11 @@ from workers.runtime.settings import Settings
 
 LOG, TIMERS, DEAD, ADVISORIES = "LOG", "TIMERS", "DEAD", "ADVISORIES"
 AGENTS, BUDGETS, MODELS, ARTIFACTS = "agents", "budgets", "models", "artifacts"
-ORCHESTRATOR, TIMEKEEPER, DEAD_LETTERS = "orchestrator", "timekeeper", "dead_letters"
+ORCHESTRATOR, CONSENSUS = "orchestrator", "consensus"
+TIMEKEEPER, DEAD_LETTERS = "timekeeper", "dead_letters"
+
+SHORT_LEASE_S = 1.5
+"""The lease of workers that a deadline waits for: what one held that was killed is with another in that time."""
 
 DAY_S = 86_400.0
 
@@ -111,6 +115,16 @@ def orchestrator_filters(prefix: str) -> list[str]:
     return [noun_filter(noun, prefix=prefix) for noun in nouns]
 
 
+def consensus_filters(prefix: str) -> list[str]:
+    """What the consensus worker is handed: everything that can change how a ballot stands."""
+    return [noun_filter(noun, prefix=prefix) for noun in ("ballot", "vote", "timer", "failure")]
+
+
+def lease_s(settings: Settings, consumer: str) -> float:
+    """How long a delivery of that consumer is held without a heartbeat, in seconds."""
+    return min(settings.lease_s, SHORT_LEASE_S) if consumer in (CONSENSUS, TIMEKEEPER) else settings.lease_s
+
+
 def consumers(settings: Settings, roles: Iterable[str]) -> tuple[tuple[str, api.ConsumerConfig], ...]:
     """(stream, consumer) as wanted. The lease is short; heartbeats keep it; the delivery limit is the worker's."""
     leased = api.ConsumerConfig(
@@ -126,10 +140,15 @@ def consumers(settings: Settings, roles: Iterable[str]) -> tuple[tuple[str, api.
     ]
     return (
         (LOG, replace(leased, durable_name=ORCHESTRATOR, filter_subjects=orchestrator_filters(settings.prefix))),
+        (LOG, _short(leased, settings, CONSENSUS, filter_subjects=consensus_filters(settings.prefix))),
         *of_roles,
-        (TIMERS, replace(leased, durable_name=TIMEKEEPER, filter_subject=timers_subject(settings, "due", ">"))),
+        (TIMERS, _short(leased, settings, TIMEKEEPER, filter_subject=timers_subject(settings, "due", ">"))),
         (ADVISORIES, replace(leased, durable_name=DEAD_LETTERS)),
     )
+
+
+def _short(leased: api.ConsumerConfig, settings: Settings, name: str, **filters: Any) -> api.ConsumerConfig:
+    return replace(leased, durable_name=name, ack_wait=lease_s(settings, name), **filters)
 
 
 async def provision(js: JetStreamContext, settings: Settings, roles: Iterable[str]) -> tuple[str, ...]:
