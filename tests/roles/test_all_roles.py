@@ -28,12 +28,14 @@ def test_a_worker_fits_one_screen(folder):
 
 
 def test_a_role_has_prompts_and_every_prompt_is_asked(folder):
-    code = (folder / "worker.py").read_text()
-    mine = [prompt.name for prompt in Prompts.load() if prompt.name.startswith(f"{folder.name}/")]
+    code = "".join(file.read_text() for file in folder.glob("*.py"))
+    prompts = Prompts.load()
+    mine = [prompt.name for prompt in prompts if prompt.name.startswith(f"{folder.name}/")]
     assert mine
-    assert [name for name in mine if f'"{name}"' not in code] == []
+    asked = (":{" if prompts.personas(folder.name) else '"', '"')
+    assert [name for name in mine if not any(f'"{name}{end}' in code for end in asked)] == []
 
 
 def test_neither_roles_nor_prompts_know_the_built_in_model(folder):
-    texts = [file.read_text() for file in (*folder.glob("*.py"), *(SHIPPED / folder.name).glob("*.md"))]
+    texts = [file.read_text() for file in (*folder.glob("*.py"), *(SHIPPED / folder.name).rglob("*.md"))]
     assert [text for text in texts if "builtin" in text.lower() or "built-in" in text.lower()] == []

@@ -2,6 +2,7 @@
 
 PromptRefused   the template's author: the file is outside of what templates may do
 UnknownPrompt   the caller: there is no prompt of that name
+UnknownPersona  the task: nobody of that name is known to see with
 WrongInputs     the caller: inputs are missing or nobody asked for them
 TooLong         the task: what is to be shown does not fit into a prompt
 """
@@ -23,6 +24,10 @@ class PromptRefused(PromptError):
 
 class UnknownPrompt(PromptError):
     """No prompt has that name."""
+
+
+class UnknownPersona(PromptError):
+    """The prompt's role has no persona of that name."""
 
 
 class WrongInputs(PromptError):

@@ -1,21 +1,24 @@
 """Prompts: templates from `prompts/<role>/<name>.md`, checked when loaded, rendered strictly.
 
 Each section is a template of its own. Untrusted input appears in user messages only, as data blocks.
+A persona, `prompts/<role>/personas/<name>.md`, is prose that says with whose eyes a model is to see. It is as
+trusted as a template, but nothing in it is rendered: it stands word for word behind the system section.
 """
 
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateSyntaxError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from contracts.subjects import is_token
 from workers.prompting import syntax
 from workers.prompting.blocks import data_block
-from workers.prompting.errors import PromptRefused, TooLong, UnknownPrompt, WrongInputs
+from workers.prompting.errors import PromptRefused, TooLong, UnknownPersona, UnknownPrompt, WrongInputs
 from workers.prompting.source import MessageRole, Section, Source, parse
 
 SHIPPED = Path(__file__).resolve().parents[2] / "prompts"
@@ -44,13 +47,19 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Prompt:
-    """A checked template. `name` is `<role>/<name>`; `version` names its content."""
+    """A checked template. `name` is `<role>/<name>`, with `:<persona>` for one; `version` names all their content."""
 
     name: str
     purpose: str
     inputs: tuple[str, ...]
     version: str
     parts: tuple[tuple[MessageRole, Template], ...]
+    persona: str = ""
+
+    def seen_as(self, name: str, prose: str) -> "Prompt":
+        """This prompt for a model that is to see with the eyes of the persona of that name."""
+        version = _digest({"prompt": self.version, "persona": prose})
+        return replace(self, name=f"{self.name}:{name}", version=version, persona=prose)
 
     def render(self, inputs: Mapping[str, Any]) -> Rendered:
         """Fill in the inputs; raises `WrongInputs` and `TooLong`."""
@@ -60,32 +69,56 @@ class Prompt:
                 f"{what}: {', '.join(names)}" for what, names in (("missing", missing), ("unknown", unknown)) if names
             ]
             raise WrongInputs(f"prompt {self.name} takes {', '.join(self.inputs) or 'no inputs'}; {'; '.join(wrong)}")
-        messages = tuple(RenderedMessage(role, template.render(inputs)) for role, template in self.parts)
+        messages = self._introduced([RenderedMessage(role, template.render(inputs)) for role, template in self.parts])
         longest = max(len(message.text) for message in messages)
         if longest > MAX_RENDERED:
             raise TooLong(f"prompt {self.name} came to {longest:,} characters; the limit is {MAX_RENDERED:,}")
         return Rendered(self.name, self.version, messages)
 
+    def _introduced(self, messages: list[RenderedMessage]) -> tuple[RenderedMessage, ...]:
+        """The messages with the persona behind the system section, or in its place where there is none."""
+        if not self.persona:
+            return tuple(messages)
+        systems = [message.text for message in messages if message.role == "system"]
+        users = [message for message in messages if message.role == "user"]
+        return RenderedMessage("system", "\n\n".join([*systems, self.persona])), *users
+
 
 class Prompts:
-    """Checked templates, by name."""
+    """Checked templates by name, and the personas of each role by theirs."""
 
-    def __init__(self, prompts: Mapping[str, Prompt]) -> None:
-        self._prompts = dict(prompts)
+    def __init__(self, prompts: Mapping[str, Prompt], personas: Mapping[tuple[str, str], str] | None = None) -> None:
+        self._prompts, self._personas = dict(prompts), dict(personas or {})
 
     @classmethod
     def load(cls, own: Path | None = None) -> "Prompts":
-        """The shipped prompts; those in the folder `own` take the place of shipped ones of the same name."""
-        return cls({**_read(SHIPPED), **(_read(own) if own else {})})
+        """The shipped prompts and personas; those in the folder `own` take the place of shipped ones by name."""
+        roots = [SHIPPED, *([own] if own else [])]
+        prompts = {name: prompt for root in roots for name, prompt in _read(root).items()}
+        return cls(prompts, {name: prose for root in roots for name, prose in _personas_in(root).items()})
 
     def __iter__(self) -> Iterator[Prompt]:
         return iter(self._prompts.values())
 
     def named(self, name: str) -> Prompt:
-        """The prompt `<role>/<name>`; raises `UnknownPrompt`."""
-        if name not in self._prompts:
-            raise UnknownPrompt(f"there is no prompt {name!r}; known are {', '.join(sorted(self._prompts)) or 'none'}")
-        return self._prompts[name]
+        """The prompt `<role>/<name>`, or `<role>/<name>:<persona>`: the prompt as this persona of the role sees it.
+
+        Raises `UnknownPrompt` and `UnknownPersona`.
+        """
+        plain, colon, persona = name.partition(":")
+        if plain not in self._prompts:
+            raise UnknownPrompt(f"there is no prompt {plain!r}; known are {', '.join(sorted(self._prompts)) or 'none'}")
+        if not colon:
+            return self._prompts[plain]
+        role = plain.partition("/")[0]
+        if (role, persona) not in self._personas:
+            known = ", ".join(self.personas(role)) or "none"
+            raise UnknownPersona(f"role {role} has no persona {persona!r}; there are {known}")
+        return self._prompts[plain].seen_as(persona, self._personas[role, persona])
+
+    def personas(self, role: str) -> tuple[str, ...]:
+        """The names of the role's personas, sorted."""
+        return tuple(sorted(name for of, name in self._personas if of == role))
 
 
 def _read(root: Path) -> dict[str, Prompt]:
@@ -93,6 +126,20 @@ def _read(root: Path) -> dict[str, Prompt]:
         raise UnknownPrompt(f"there is no folder of prompts at {root}; make it, or point to another one")
     loaded = (compiled(parse(file, _text(file))) for file in sorted(root.glob("*/*.md")))
     return {prompt.name: prompt for prompt in loaded}
+
+
+def _personas_in(root: Path) -> dict[tuple[str, str], str]:
+    return {(file.parents[1].name, file.stem): _prose(file) for file in sorted(root.glob("*/personas/*.md"))}
+
+
+def _prose(file: Path) -> str:
+    """A persona's text, without what no model can see."""
+    prose = "\n".join(line.rstrip() for line in _text(file).splitlines()).strip()
+    if not prose:
+        raise PromptRefused(file, 1, "the persona is empty; write who it is and what it looks at")
+    if not is_token(file.stem):
+        raise PromptRefused(file, 1, f"{file.stem!r} can't name a persona; use 1 to 64 of A-Z a-z 0-9 _ -")
+    return prose
 
 
 def _text(file: Path) -> str:
@@ -144,6 +191,9 @@ def _checked(
 def _version(source: Source) -> str:
     """12 hexadecimal digits that change with anything that a model gets to see, and with nothing else."""
     sections = [[section.role, section.text] for section in source.sections]
-    content = {"role": source.head.role, "name": source.head.name, "sections": sections}
+    return _digest({"role": source.head.role, "name": source.head.name, "sections": sections})
+
+
+def _digest(content: dict[str, Any]) -> str:
     canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]

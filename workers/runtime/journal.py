@@ -46,12 +46,13 @@ class Terms:
 
 class Journal:
     """The calls of one attempt, in order. Questions are asked one after another, so that numbers mean the same
-    in every delivery. `cited` are the entries that were used or paid for so far."""
+    in every delivery. `cited` are the entries that were used or paid for so far, `target` is who answered last."""
 
     def __init__(self, task: Task, log: Log, artifacts: Artifacts, gateway: Caller, terms: Terms) -> None:
         self._task, self._log, self._artifacts, self._gateway, self._terms = task, log, artifacts, gateway, terms
         self._n = 0
         self.cited: tuple[Call, ...] = ()
+        self.target = ""
 
     async def answer(self, asked: Asked) -> Answer:
         """The journal's answer to this question, or else a model's, which is in the journal on return.
@@ -59,7 +60,9 @@ class Journal:
         Raises `ModelUnavailable` when no model can answer now, `CannotServe` when none ever can.
         """
         found = await self._found(asked) if self._terms.redelivered else None
-        return found or await self._asked(asked)
+        answer = found or await self._asked(asked)
+        self.target = answer.entry.target
+        return answer
 
     async def said_before(self, prompt: str) -> frozenset[str]:
         """Digests of what models answered to this prompt in the attempt before this one."""

@@ -19,7 +19,7 @@ from contracts.v1.projects import FileRef
 from contracts.v1.tasks import Outcome, Task
 from workers.llm.calls import Caller
 from workers.llm.model import Heard
-from workers.prompting.errors import TooLong
+from workers.prompting.errors import TooLong, UnknownPersona
 from workers.prompting.templates import Prompts, Rendered
 from workers.runtime.conversation import Conversation, Question
 from workers.runtime.errors import Impossible, MalformedReply
@@ -77,14 +77,19 @@ class Toolkit:
         """The journal entries used so far."""
         return self._journal.cited
 
+    @property
+    def target(self) -> str:
+        """The target that answered last; empty before any did."""
+        return self._journal.target
+
     async def ask(
         self, prompt: str, *, reply: type[R], check: Callable[[R], Iterable[str]] | None = None, **inputs: Any
     ) -> R:
-        """Ask the task's model and return its reply, validated.
+        """Ask the task's model and return its reply, validated. `prompt` may name a persona: `role/name:persona`.
 
         `check` says what else is wrong with a reply that has the right shape; nothing means that it fits.
         A reply that was cut off is continued once, one that does not fit gets one repair turn (`conversation.py`).
-        Raises `MalformedReply`, `RefusedByModel`, `Impossible` (no such target, too much to show) and
+        Raises `MalformedReply`, `RefusedByModel`, `Impossible` (no such target or persona, too much to show) and
         `ModelUnavailable`.
         """
         question = Question(self._task.model, self._rendered(prompt, inputs), reply, check, self._task.attempt)
@@ -131,6 +136,8 @@ class Toolkit:
     def _rendered(self, prompt: str, inputs: dict[str, Any]) -> Rendered:
         try:
             return self._prompts.named(prompt).render(inputs)
+        except UnknownPersona as error:
+            raise Impossible(str(error)) from error
         except TooLong as error:
             raise Impossible(f"the task is too large to show to a model: {error}") from error
 

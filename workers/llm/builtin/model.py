@@ -14,6 +14,7 @@ from workers.llm.builtin.jobs.job import Brief, CannotDo, Reply
 from workers.llm.builtin.jobs.plan import plan
 from workers.llm.builtin.jobs.review import review
 from workers.llm.builtin.jobs.tests import tests
+from workers.llm.builtin.jobs.vote import approval, choice, ranking, scores
 from workers.llm.model import Completion, ModelRequest, ModelUnavailable
 
 JOBS: dict[str, Callable[[Brief], Reply]] = {
@@ -23,6 +24,10 @@ JOBS: dict[str, Callable[[Brief], Reply]] = {
     "TestsReply": tests,
     "RepairReply": repair,
     "ReviewReply": review,
+    "ChoiceReply": choice,
+    "ApprovalReply": approval,
+    "RankingReply": ranking,
+    "ScoresReply": scores,
 }
 
 

@@ -13,7 +13,12 @@ from workers.runtime.toolkit import Toolkit
 async def design(task: DesignSystem, tools: Toolkit) -> DesignProposed:
     """Ask for a design of the requirements and propose it."""
     reply = await tools.ask(
-        "architect/design", reply=DesignReply, requirements=task.requirements, sandbox=sandbox_facts()
+        "architect/design",
+        reply=DesignReply,
+        requirements=task.requirements,
+        sandbox=sandbox_facts(),
+        objections=task.objections,
+        alternative={"number": task.alternative, "of": task.alternatives} if task.alternatives > 1 else None,
     )
     return tools.report(DesignProposed, design={"package": task.requirements.package, **dict(reply)})
 

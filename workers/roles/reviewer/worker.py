@@ -1,9 +1,10 @@
-"""Reviewer: reads the project against its requirements; a blocking finding causes a repair."""
+"""Reviewer: reads the project against its requirements, where a blocking finding causes a repair; votes on ballots."""
 
 from faststream import FastStream
 
-from contracts.v1.tasks import ProjectReviewed, ReviewProject
+from contracts.v1.tasks import CastVote, ProjectReviewed, ReviewProject
 from workers.roles.reviewer.replies import ReviewReply
+from workers.roles.reviewer.voting import vote
 from workers.runtime.bootstrap import role_app
 from workers.runtime.role import Job, Role
 from workers.runtime.toolkit import Toolkit
@@ -25,7 +26,7 @@ async def review(task: ReviewProject, tools: Toolkit) -> ProjectReviewed:
 role = Role(
     name="reviewer",
     purpose="Reads the whole project against its requirements and reports findings with their severity.",
-    jobs=(Job(ReviewProject, review),),
+    jobs=(Job(ReviewProject, review), Job(CastVote, vote)),
 )
 
 

@@ -19,14 +19,26 @@ VALUE_PLACE = re.compile(r"((=|<|>|\bLIKE|\bIS|\bIN)\s*\(?\s*'?%?|VALUES\s*\(\s*
 
 def review(brief: Brief) -> Reply:
     """Read the files by rules; only syntax errors, eval, SQL with values in it and untested criteria block."""
-    files = {file["path"]: file["content"] for file in brief.block("files")}
-    findings = [found for path, content in files.items() if path.endswith(".py") for found in _file(path, content)]
-    findings += _criteria(brief, files)
-    findings += _evidence(brief)
-    blocking = sum(found["severity"] == "blocking" for found in findings)
-    verdict = f"{blocking} blocking" if blocking else "none of them blocking" if findings else "nothing found"
-    summary = f"Read {len(files)} files by rules: {len(findings)} findings, {verdict}."
+    findings = [*_in_files(brief), *_evidence(brief)]
+    worst = sum(found["severity"] == "blocking" for found in findings)
+    verdict = f"{worst} blocking" if worst else "none of them blocking" if findings else "nothing found"
+    summary = f"Read {len(brief.block('files'))} files by rules: {len(findings)} findings, {verdict}."
     return {"summary": summary, "findings": findings}
+
+
+def blocking(brief: Brief) -> list[str]:
+    """What blocks in the files, and the criteria that no test cites, each as a sentence with its place."""
+    return [
+        f"{found['path']}: {found['message']}" if found["path"] else str(found["message"])
+        for found in _in_files(brief)
+        if found["severity"] == "blocking"
+    ]
+
+
+def _in_files(brief: Brief) -> list[Finding]:
+    files = {file["path"]: file["content"] for file in brief.block("files")}
+    found = [found for path, content in files.items() if path.endswith(".py") for found in _file(path, content)]
+    return found + _criteria(brief, files)
 
 
 def _finding(severity: str, path: str | None, message: str) -> Finding:

@@ -4,7 +4,10 @@ from contracts.v1.projects import Module
 from workers.llm.builtin.project.blueprint import Blueprint
 from workers.llm.builtin.project.wording import listed
 
-MODULES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], str], ...] = (
+Part = tuple[str, str, tuple[str, ...], tuple[str, ...], str]
+"""A module's name, purpose, files, needs and interface."""
+
+MODULES: tuple[Part, ...] = (
     (
         "project",
         "Packaging, settings of the tools, and the README for those who run the service",
@@ -64,8 +67,8 @@ MODULES: tuple[tuple[str, str, tuple[str, ...], tuple[str, ...], str], ...] = (
 )
 
 
-def modules(plan: Blueprint) -> tuple[Module, ...]:
-    """The parts that developers build alone, for this package."""
+def modules(plan: Blueprint, alternative: int = 0) -> tuple[Module, ...]:
+    """The parts that developers build alone, for this package; `alternative` says how they are cut (`CUTS`)."""
     return tuple(
         Module(
             name=name,
@@ -74,8 +77,24 @@ def modules(plan: Blueprint) -> tuple[Module, ...]:
             depends_on=needs,
             interface=interface,
         )
-        for name, purpose, paths, needs, interface in MODULES
+        for name, purpose, paths, needs, interface in _cut(alternative)
     )
+
+
+def _cut(alternative: int) -> tuple[Part, ...]:
+    parts = {part[0]: part for part in MODULES}
+    if alternative == 1:
+        purpose = "The HTTP API without HTTP: routing, status codes, errors, and the OpenAPI document that describes it"
+        api, described = parts["api"], parts.pop("openapi")
+        parts["api"] = ("api", purpose, api[2] + described[2], ("records", "storage"), f"{api[4]} {described[4]}")
+    if alternative == 3:
+        name, _, paths, needs, interface = parts["records"]
+        kinds, _, errors = interface.rpartition("; ")
+        purpose = "What the service keeps records of, and how values are checked"
+        parts["records"] = (name, purpose, paths[1:], (*needs, "errors"), f"{kinds}.")
+        parts["errors"] = ("errors", "The errors that say what is wrong, one class for each", paths[:1], (), errors)
+        parts["api"] = (*parts["api"][:3], (*parts["api"][3], "errors"), parts["api"][4])
+    return tuple(parts.values())
 
 
 def summary(plan: Blueprint) -> str:
@@ -110,3 +129,19 @@ DECISIONS = (
         "Binary fractions can't hold amounts exactly.",
     ),
 )
+
+CUTS: dict[int, tuple[str, str]] = {
+    1: (
+        "The OpenAPI document belongs to the API's module",
+        "One part less to build and to know; the document and the routes have the same developer.",
+    ),
+    2: (
+        "The OpenAPI document is a module of its own, errors belong to the records",
+        "The description can change without the API, and a check and the error that it raises stay together.",
+    ),
+    3: (
+        "The errors are a module of their own",
+        "A new kind of error, or of record, changes one small module that all others only import.",
+    ),
+}
+"""How the parts are cut where several designs are made, and why. The code is the same in each of them."""
