@@ -33,16 +33,28 @@ def votes(text: str, start: int = 1) -> list[Cast]:
 
 
 def any_vote(rng: random.Random, sequence: int, voter: str, options: tuple = OPTIONS) -> Cast:
-    """A vote with a preference of every sort, an abstention, or what can't be read."""
+    """A vote with a preference of every sort, an abstention, or an invalid vote of any kind."""
     spoiled = rng.random()
     if spoiled < 0.1:
-        return Cast(sequence, voter, None)
-    if spoiled < 0.2:
-        return cast(sequence, voter, rng.choice([None, "nothing-of-the-kind"]))
+        return cast(sequence, voter)
+    if spoiled < 0.25:
+        return any_invalid_vote(rng, sequence, voter)
     approved = tuple(rng.sample(options, rng.randint(0, len(options))))
     ranking = tuple(rng.sample(options, rng.randint(1, len(options))))
     scores = {option: rng.randint(0, 10) for option in options}
     return cast(sequence, voter, rng.choice(options), approved=approved, ranking=ranking, scores=scores)
+
+
+def any_invalid_vote(rng: random.Random, sequence: int, voter: str) -> Cast:
+    """A vote that no rule counts, with whatever is wrong."""
+    strange = [
+        {"choice": "nothing-of-the-kind"},
+        {"choice": "a", "approved": ("a", "nothing-of-the-kind")},
+        {"choice": "a", "ranking": ("nothing-of-the-kind", "a")},
+        {"choice": "a", "scores": {"a": 1, "nothing-of-the-kind": 2}},
+    ]
+    made = [Cast(sequence, voter, None), cast(sequence, voter, "a")._replace(refused="the signature is wrong")]
+    return rng.choice([*made, *(cast(sequence, voter, **fields) for fields in strange)])
 
 
 def any_ballot(rng: random.Random, rules=tuple(RULES), least: int = 1, most: int = 7, **more) -> BallotOpened:
@@ -68,4 +80,11 @@ def any_ballot(rng: random.Random, rules=tuple(RULES), least: int = 1, most: int
 @pytest.fixture(scope="session")
 def made() -> SimpleNamespace:
     """The makers above, for tests that can't import this file."""
-    return SimpleNamespace(ballot=ballot, cast=cast, votes=votes, any_vote=any_vote, any_ballot=any_ballot)
+    return SimpleNamespace(
+        ballot=ballot,
+        cast=cast,
+        votes=votes,
+        any_vote=any_vote,
+        any_invalid_vote=any_invalid_vote,
+        any_ballot=any_ballot,
+    )

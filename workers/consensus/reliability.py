@@ -59,18 +59,21 @@ def weight(right: int, seen: int, mean_right: int, mean_seen: int, strength: int
     `strength` 0 takes the voter's own rate as it is; a voter never seen then has the mean. With nothing seen of anybody
     it is `ONE`. Raises ValueError for counts that can't be.
     """
-    if not (0 <= right <= seen and 0 <= mean_right <= mean_seen and strength >= 0):
-        raise ValueError(f"{right} right of {seen}, all together {mean_right} of {mean_seen}, strength {strength}")
-    if not mean_seen and not seen:
+    ups, downs = _odds(right, seen, mean_right, mean_seen, strength)
+    if not ups and not downs:
         return ONE
-    drawn = max(strength, 1) if not seen else strength
-    # Both sides of the odds times mean_seen, so that they stay integers; with no mean the voter's own counts are all.
-    scale = mean_seen or 1
-    ups = right * scale + drawn * mean_right
-    downs = (seen - right) * scale + drawn * (mean_seen - mean_right)
     if ups <= downs:
         return 0
     return MOST if downs == 0 else min(MOST, _micro_ln(ups, downs))
+
+
+def drawn_rate(right: int, seen: int, mean_right: int, mean_seen: int, strength: int = STRENGTH) -> float:
+    """p̂, from 0 to 1, for people to read: weights are made of the integers. ½ with nothing seen of anybody.
+
+    Raises ValueError for counts that can't be.
+    """
+    ups, downs = _odds(right, seen, mean_right, mean_seen, strength)
+    return ups / (ups + downs) if ups or downs else 0.5
 
 
 def weights(records: Mapping[str, Record], voters: Iterable[str], strength: int = STRENGTH) -> dict[str, int]:
@@ -78,6 +81,16 @@ def weights(records: Mapping[str, Record], voters: Iterable[str], strength: int 
     right, seen = mean(records)
     found = {voter: weight(*records.get(voter, Record()), right, seen, strength) for voter in voters}
     return found if any(found.values()) else dict.fromkeys(found, ONE)
+
+
+def _odds(right: int, seen: int, mean_right: int, mean_seen: int, strength: int) -> tuple[int, int]:
+    """Both sides of p̂ : (1−p̂), as integers; both are 0 with nothing seen of anybody."""
+    if not (0 <= right <= seen and 0 <= mean_right <= mean_seen and strength >= 0):
+        raise ValueError(f"{right} right of {seen}, all together {mean_right} of {mean_seen}, strength {strength}")
+    drawn = max(strength, 1) if not seen else strength
+    # Times mean_seen, so that they stay integers; with no mean the voter's own counts are all.
+    scale = mean_seen or 1
+    return right * scale + drawn * mean_right, (seen - right) * scale + drawn * (mean_seen - mean_right)
 
 
 def _micro_ln(ups: int, downs: int) -> int:
