@@ -15,8 +15,9 @@ OPTIONS = ("a", "b", "c")
 def ballot(rule: str = "majority", voters: int = 5, options: tuple = OPTIONS, **more) -> BallotOpened:
     """A ballot of v0, v1, … on options that are names or `Option`s."""
     made = tuple(one if isinstance(one, Option) else Option(option=one) for one in options)
+    names = {"tenant": "t", "run": "r", "ballot": "x"}
     fields = {"question": "which?", "options": made, "electorate": tuple(f"v{n}" for n in range(voters)), "rule": rule}
-    return BallotOpened(tenant="t", run="r", ballot="x", **{**fields, **more})
+    return BallotOpened(**{**names, **fields, **more})
 
 
 def cast(sequence: int, voter: str, choice: str | None = None, **more) -> Cast:
