@@ -28,13 +28,19 @@ from contracts.v1.tasks import (
 )
 from contracts.v1.timers import DeadlinePassed
 from contracts.v1.waits import TaskWaits
+from workers.orchestrator.blueprint import Ballots, Blueprint
 from workers.orchestrator.decider import decide
 from workers.orchestrator.policy import Policy
 from workers.orchestrator.run import Run, fold
 
 IDS = {"tenant": "t", "run": "r"}
 ROLES = ("project_manager", "architect", "backend_developer", "test_engineer", "reviewer", "infra_engineer", "writer")
-POLICY = Policy(roles=tuple(RoleBrief(name=name, purpose="work") for name in ROLES))
+BRIEFS = tuple(RoleBrief(name=name, purpose="work") for name in ROLES)
+POLICY = Policy(roles=BRIEFS, blueprint=Blueprint(ballots=Ballots(design=None, release=None)))
+"""A fleet whose runs have no ballots."""
+
+VOTING = Policy(roles=BRIEFS, families={"": "builtin", "claude": "anthropic", "gpt": "openai"})
+"""A fleet whose runs have the ballots that they have by default."""
 SHA = "0" * 64
 REQUIREMENTS = Requirements(
     title="Notes", package="notes", summary="", criteria=(Criterion(id="AC-1", statement="a note can be made"),)

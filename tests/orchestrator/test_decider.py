@@ -1,12 +1,13 @@
 """A project on its way: each rule of the orchestrator, as a sentence."""
 
+from dataclasses import replace
+
 import pytest
 
 from contracts.codec import decode, encode
 from contracts.subjects import is_token, subject_of
 from contracts.v1.budgets import Budget
 from workers.orchestrator.decider import NOTHING, SetTimer, decide
-from workers.orchestrator.policy import Policy
 from workers.orchestrator.run import Run, fold, fold_spoiled
 
 
@@ -124,7 +125,7 @@ def test_after_three_repairs_the_run_fails_with_the_last_evidence(make):
 
 
 def test_a_policy_without_repairs_ends_at_the_first_red_test(make):
-    strict = Policy(roles=make.POLICY.roles, max_repairs=0)
+    strict = replace(make.POLICY, max_repairs=0)
     assert make.end(*make.up_to_verify(), make.verified(1, green=False), policy=strict).failed_task == "verify-1"
 
 
@@ -144,7 +145,7 @@ def test_a_blocking_finding_causes_a_repair_and_lesser_ones_do_not(make):
 
 
 def test_reviewers_that_still_block_after_the_last_repair_fail_the_run(make):
-    once = Policy(roles=make.POLICY.roles, max_repairs=1)
+    once = replace(make.POLICY, max_repairs=1)
     known = [*make.up_to_verify(), make.verified(1, green=False), make.repaired(1)]
     closed = make.end(*known, make.verified(2, green=True), make.reviewed(2, "blocking"), policy=once)
     assert (closed.failed_task, closed.evidence_at) == ("review-2", "result.review-2")
@@ -261,7 +262,7 @@ def test_commands_carry_their_steps_deadline_and_the_runs_budget(make):
     ],
 )
 def test_a_runs_budget_is_its_own_word_on_each_field_else_the_fleets(make, asked, default, merged):
-    policy = Policy(roles=make.POLICY.roles, run_budget_usd=default[0], run_budget_tokens=default[1])
+    policy = replace(make.POLICY, run_budget_usd=default[0], run_budget_tokens=default[1])
     said = make.said(make.run(make.request(budget=asked)), policy)
     assert said["task.project_manager.plan.1"].budget == merged
 
@@ -369,7 +370,7 @@ def test_a_module_whose_task_gets_a_planned_name_fails_the_run(make):
 
 
 def test_a_design_that_writes_a_plan_out_beyond_the_limit_fails_the_run(make):
-    few = Policy(roles=make.POLICY.roles, max_tasks=4)
+    few = replace(make.POLICY, max_tasks=4)
     closed = make.end(make.request(), make.planned(), make.proposed("a", "b", "c"), policy=few)
     assert closed.reason.endswith("with 3 modules the plan has 5 tasks of 4 allowed")
 

@@ -5,7 +5,7 @@ import random
 import pytest
 
 from contracts.v1.failures import TaskFailed
-from workers.orchestrator import decider, pipeline, steps
+from workers.orchestrator import decider, designing, pipeline, product, steps
 from workers.orchestrator.decider import Decision
 from workers.orchestrator.run import Run, fold
 
@@ -42,8 +42,8 @@ def _waited_at_all(run, task, attempt):
     return any(name.startswith(f"wait.{task}.") for name in run.facts)
 
 
-def _never_gives_up(product, n, evidence, findings):
-    return [product._repair(n, [], evidence, findings)]
+def _never_gives_up(product, n, wrong):
+    return [product._repair(n, [], wrong)]
 
 
 def _says_it_again(run, policy):
@@ -71,16 +71,16 @@ FAULTS = {
     "a wait leaves the deadline": (Run, "has_waited", lambda run, task, attempt: False),
     "a wait counts for every attempt": (Run, "has_waited", _waited_at_all),
     "what was waited for is not said": (Run, "open_waits", lambda run: []),
-    "the same files are verified again": (pipeline, "round_before", lambda run, writers, n: None),
-    "repairs go on and on": (pipeline._Product, "_gave_up", _never_gives_up),
+    "the same files are verified again": (product, "round_before", lambda run, writers, n: None),
+    "repairs go on and on": (product.Product, "_gave_up", _never_gives_up),
     "a name is said again": (decider, "decide", _says_it_again),
     "the end is no end": (decider, "decide", _goes_on_after_the_end),
     "needs are not waited for": (Run, "has_result", lambda run, task: True),
     "spoiled results are not noticed": (Run, "names", lambda run, task: [task]),
     "results of the wrong kind count": (pipeline, "is_done", lambda run, step: run.has_result(step.name)),
     "a wrong kind in an own plan counts": (decider, "is_done", lambda run, step: run.has_result(step.name)),
-    "red counts as green": (pipeline, "_is_green", lambda evidence: True),
-    "colliding names are let through": (pipeline, "collisions", lambda steps, design: ()),
+    "red counts as green": (product, "is_green", lambda evidence: True),
+    "colliding names are let through": (designing, "collisions", lambda steps, design: ()),
     "names are cut too late": (steps, "LONGEST_NAME", 64),
     "a cancel is ignored": (Run, "cancel_wanted", None),
     "an unsound plan is taken": (pipeline, "_objections", lambda run, name, planned, policy: ()),

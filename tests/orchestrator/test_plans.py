@@ -1,5 +1,6 @@
 """Each objection to a plan is a sentence about a field that its author can act on."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -7,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workers.orchestrator.plans import MOST_OBJECTIONS, objections, objections_to_own
-from workers.orchestrator.policy import Policy
 
 KNOWN = "architect, backend_developer, test_engineer, infra_engineer, writer"
 
@@ -31,7 +31,7 @@ def test_a_plan_without_tasks_is_no_plan(make):
 
 
 def test_a_plan_with_too_many_tasks_says_how_many_are_allowed(make):
-    few = Policy(roles=make.POLICY.roles, max_tasks=2)
+    few = replace(make.POLICY, max_tasks=2)
     found = objections_to_own(make.plan(*(make.task(f"t{n}") for n in range(3))), few)
     assert [tuple(one) for one in found] == [("tasks", "the plan has 3 tasks; at most 2 are allowed")]
 
@@ -60,7 +60,20 @@ def test_a_circle_is_shown_from_task_to_need(make):
 
 
 @pytest.mark.parametrize(
-    "name", ["plan", "plan-2", "verify", "verify-1", "review-x", "repair-1", "package", "package-s"]
+    "name",
+    [
+        "plan",
+        "plan-2",
+        "verify",
+        "verify-1",
+        "review-x",
+        "repair-1",
+        "package",
+        "package-s",
+        "vote-x",
+        "ballot",
+        "release-1",
+    ],
 )
 def test_the_orchestrators_own_names_are_not_to_be_planned(make, name):
     text = f"task {name}: the name is the orchestrator's own; choose another"
@@ -91,7 +104,7 @@ def test_a_role_that_an_own_plan_can_not_have_is_not_offered_to_it(make):
 
 
 def test_a_fleet_without_roles_for_own_plans_says_so(make):
-    bare = Policy(roles=make.POLICY.roles[:5])
+    bare = replace(make.POLICY, roles=make.POLICY.roles[:5])
     [(_, text)] = objections_to_own(make.plan(make.task("a")), bare)
     assert text == "task a: role writer is unknown or not to be planned; there are none that are"
 

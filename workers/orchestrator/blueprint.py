@@ -12,6 +12,12 @@ from contracts.message import Token
 from contracts.v1.runs import TargetName
 
 NoQuorum = Literal["undecided", "escalate", "extend", "default"]
+Rule = Literal[
+    "majority", "supermajority", "unanimity", "veto", "approval", "ranked", "weighted", "ahead", "score",
+]  # fmt: skip
+
+LONGEST_VOTER = 40
+"""Characters of a voter's name. It shares the name of a voting task, a token, with the ballot's."""
 
 
 class _Part(BaseModel):
@@ -34,18 +40,19 @@ class Voter(_Part):
 class BallotTerms(_Part):
     """How a ballot is held. Fields mean what they mean in `BallotOpened`.
 
-    With `exclude_author` the family of the model that made what is voted on is not asked.
+    With `exclude_author` the families of the models that made what is voted on are not asked. `default` as `no_quorum`
+    takes the first design, and sends a release back to repair.
     """
 
-    rule: Token = "majority"
+    rule: Rule = "majority"
     voters: Annotated[tuple[Voter, ...], Field(min_length=1, max_length=25)]
     quorum: Annotated[int, Field(ge=1)] = 2
     wave: Annotated[int, Field(ge=1, le=25)] = 2
     deadline_s: Annotated[int, Field(ge=1, le=30 * 86_400)] = 900
     extension_s: Annotated[int, Field(ge=1, le=30 * 86_400)] | None = None
     no_quorum: NoQuorum = "escalate"
-    threshold: tuple[Annotated[int, Field(ge=1)], Annotated[int, Field(ge=1)]] = (2, 3)
-    ahead_by: Annotated[int, Field(ge=1)] = 3
+    threshold: tuple[Annotated[int, Field(ge=1, le=1_000)], Annotated[int, Field(ge=1, le=1_000)]] = (2, 3)
+    ahead_by: Annotated[int, Field(ge=1, le=1_000)] = 3
     distinct_families: bool = False
     exclude_author: bool = False
 
@@ -55,8 +62,14 @@ class BallotTerms(_Part):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"voters must differ: {', '.join(twice)} is there more than once")
+        if long := [name for name in names if len(name) > LONGEST_VOTER]:
+            raise ValueError(f"the voter's name {long[0]} has {len(long[0])} characters of {LONGEST_VOTER} allowed")
         if self.quorum > len(self.voters):
             raise ValueError(f"quorum {self.quorum} is above the {len(self.voters)} voters")
+        if self.threshold[0] > self.threshold[1]:
+            raise ValueError(f"threshold {self.threshold[0]} of {self.threshold[1]} can't be reached")
+        if self.no_quorum == "extend" and self.extension_s is None:
+            raise ValueError("no_quorum extend needs extension_s, in seconds")
         return self
 
 

@@ -4,11 +4,17 @@ Each message that is wanted has a name, and only those are said whose name is no
 replicas may all decide, a crash between two publishes is mended by deciding again, and new code that
 reads an old run asks only for what is missing.
 
-    request ─ plan ─ tasks of the plan ─ verify ─┬ green ─ review ─┬ fine ─ package ─ closed
-                ▲ objections, once               └ red ─ repair ◀──┘ blocking
+    request ─ plan ─ design ─ ballot ─ tasks of the plan ─ verify ─┬ green ─ review ─┬ fine ─ ballot ─┬ package ─ closed
+                ▲        ▲      │                           ▲      └ red ─ repair ◀──┴ blocking       │
+                │        └──────┘ revise, once              └──────────────┘ ▲                        │
+                └ objections, once                                           └────────────────────────┘ repair
+
+A ballot is opened and then waited for: `decision.<ballot>` says what came of it, or `approval.<ballot>` when it was
+left to a person. A blueprint can do without either of them.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from contracts.message import Message
@@ -17,8 +23,9 @@ from contracts.v1.runs import RunRequested
 from contracts.v1.tasks import Outcome
 from workers.orchestrator import endings, plans
 from workers.orchestrator.endings import Ending
-from workers.orchestrator.pipeline import next_of_project
+from workers.orchestrator.pipeline import learned, next_of_project
 from workers.orchestrator.policy import Policy
+from workers.orchestrator.polls import Poll
 from workers.orchestrator.run import Run
 from workers.orchestrator.steps import Step, is_done, own_steps
 
@@ -62,8 +69,11 @@ def decide(run: Run, policy: Policy, again: bool = False) -> Decision:
         return _close(run, endings.late(run))
     if request.plan is not None and (wrong := _objections(run, request, policy)):
         return Decision(messages=(endings.refused(run, wrong),))
-    wanted = next_of_project(run, request, policy) if request.plan is None else _next_of_own(run, request)
-    return _close(run, wanted) if isinstance(wanted, Ending) else _ask_all(run, request, wanted, policy, again)
+    if request.plan is not None:
+        return _carry_on(run, request, _next_of_own(run, request), policy, again)
+    news = learned(run, request, policy)
+    decision = _carry_on(run, request, next_of_project(run, request, policy), policy, again)
+    return replace(decision, messages=(*news, *decision.messages)) if news else decision
 
 
 def _objections(run: Run, request: RunRequested, policy: Policy) -> tuple[plans.Objection, ...]:
@@ -80,12 +90,20 @@ def _next_of_own(run: Run, request: RunRequested) -> list[Step] | Ending:
     )
 
 
+def _carry_on(
+    run: Run, request: RunRequested, wanted: Sequence[Step | Poll] | Ending, policy: Policy, again: bool
+) -> Decision:
+    return _close(run, wanted) if isinstance(wanted, Ending) else _ask_all(run, request, wanted, policy, again)
+
+
 def _close(run: Run, ending: Ending) -> Decision:
     return Decision(messages=(endings.closed(run, ending),))
 
 
-def _ask_all(run: Run, request: RunRequested, steps: list[Step], policy: Policy, again: bool) -> Decision:
-    """Ask for every step whose needs are met; a step that has a result all the same has one of the wrong kind."""
+def _ask_all(run: Run, request: RunRequested, wanted: Sequence[Step | Poll], policy: Policy, again: bool) -> Decision:
+    """Open every ballot, and ask for every step whose needs are met; a step that has a result all the same has one of
+    the wrong kind."""
+    steps = [step for step in wanted if isinstance(step, Step)]
     for step in steps:
         if (found := run.result(step.name, Outcome)) is not None:
             return _close(run, endings.mistaken(run, step, found))
@@ -101,6 +119,8 @@ def _ask_all(run: Run, request: RunRequested, steps: list[Step], policy: Policy,
             return _close(run, asked.ending)
         timers += asked.timers
         messages += asked.messages
+    polls = (poll for poll in wanted if isinstance(poll, Poll))
+    messages += [poll.opened() for poll in polls if not run.knows(f"ballot.{poll.ballot}")]
     return Decision(tuple(timers), tuple(messages))
 
 
@@ -112,13 +132,10 @@ class _Asked(NamedTuple):
 
 def _ask(run: Run, request: RunRequested, step: Step, policy: Policy, again: bool) -> _Asked:
     """The next attempt at a step, or its end, or the failure of an attempt that nobody else will report."""
-    *burnt, name = run.names(step.name)
-    if len(burnt) >= policy.max_attempts:
-        return _Asked(ending=endings.spoiled(step, burnt))
-    failures = run.failures(step.name, step.role)
-    if failures and (not failures[-1].retry or len(failures) >= policy.max_attempts):
-        return _Asked(ending=endings.given_up(step, failures))
-    attempt = len(failures) + 1
+    if (ending := endings.of_step(run, step, policy)) is not None:
+        return _Asked(ending=ending)
+    name = run.current(step.name)
+    attempt = len(run.failures(step.name, step.role)) + 1
     if (lost := _lost(run, step, name, attempt)) is not None:
         return _Asked(messages=(lost,))
     timers = (SetTimer(_timer(name, attempt), step.deadline_s),) if step.deadline_s else ()

@@ -6,12 +6,14 @@ from typing import Any
 
 from contracts.message import Command, Message
 from contracts.subjects import name_of
+from contracts.v1.ballots import BallotOpened, DecisionMade
 from contracts.v1.failures import TaskFailed
 from contracts.v1.projects import Evidence
 from contracts.v1.runs import FieldError, RunClosed, Status
 from contracts.v1.tasks import Outcome
 from contracts.v1.waits import WaitsFor
 from workers.orchestrator.plans import Objection
+from workers.orchestrator.policy import Policy
 from workers.orchestrator.run import Run
 from workers.orchestrator.steps import Step
 
@@ -19,6 +21,9 @@ HELPS: dict[WaitsFor, str] = {
     "budget": "raise it in time (`flotilla budget RUN --add USD`), or ask again with more of it or a longer deadline_s",
     "models": "see `flotilla models`, then ask again, with a longer deadline_s if need be",
 }
+OPENED_BY = "orchestrator"
+"""Who opens the ballots of runs."""
+
 LONGEST_REASON = 20_000
 SHORT_REASON = 2_000
 
@@ -39,10 +44,10 @@ LATE = "the run's deadline has passed"
 
 
 def late(run: Run) -> Ending:
-    """The run's deadline has passed; when a task was waiting by then, that is why."""
+    """The run's deadline has passed; when a task was waiting by then, or a ballot was open, that is why."""
     waits = run.open_waits()
     if not waits:
-        return Ending("failed", f"{LATE}; ask again with a longer deadline_s")
+        return _late_ballot(run) or Ending("failed", f"{LATE}; ask again with a longer deadline_s")
     wait, *others = waits
     besides = f" and {len(others)} more {'tasks' if len(others) > 1 else 'task'} waited" if others else ""
     why = f": {wait.reason[:SHORT_REASON]}" if wait.reason else ""
@@ -52,6 +57,33 @@ def late(run: Run) -> Ending:
         failed_task=wait.task,
         evidence_at=name_of(wait),
     )
+
+
+def _late_ballot(run: Run) -> Ending | None:
+    """The run's deadline has passed while voters, or the person whom a ballot was left to, had not answered."""
+    opened = (fact for _, fact in sorted(run.facts.items()) if isinstance(fact, BallotOpened))
+    for ballot in [fact.ballot for fact in opened if fact.opened_by == OPENED_BY]:
+        if not run.knows(f"decision.{ballot}"):
+            reason = f"{LATE} while ballot {ballot} was open; ask again with a longer deadline_s"
+            return Ending("failed", reason, evidence_at=f"ballot.{ballot}")
+        decision = run.fact(f"decision.{ballot}", DecisionMade)
+        if decision and decision.by == "escalated" and not run.knows(f"approval.{ballot}"):
+            reason = (
+                f"{LATE} while ballot {ballot} waited for a person; answer in time, or ask with a longer deadline_s"
+            )
+            return Ending("failed", reason, evidence_at=f"decision.{ballot}")
+    return None
+
+
+def of_step(run: Run, step: Step, policy: Policy) -> Ending | None:
+    """The end that a step brings about; None while another attempt may mend what was wrong."""
+    *burnt, _ = run.names(step.name)
+    if len(burnt) >= policy.max_attempts:
+        return spoiled(step, burnt)
+    failures = run.failures(step.name, step.role)
+    if failures and (not failures[-1].retry or len(failures) >= policy.max_attempts):
+        return given_up(step, failures)
+    return None
 
 
 def given_up(step: Step, failures: Sequence[TaskFailed]) -> Ending:

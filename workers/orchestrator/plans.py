@@ -15,7 +15,7 @@ MAKERS = frozenset({ARCHITECT, DEVELOPER, TEST_ENGINEER})
 BUILT_IN = frozenset({"project_manager", "sandbox", "reviewer", "packager"})
 """Roles that the orchestrator calls by itself."""
 
-RESERVED = ("plan", "verify", "review", "repair", "package")
+RESERVED = ("plan", "verify", "review", "repair", "package", "vote", "ballot", "release")
 
 MOST_OBJECTIONS = 20
 """More would help nobody, and the bus refuses large messages: a plan is small beside what it can raise."""

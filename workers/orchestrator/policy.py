@@ -1,9 +1,11 @@
 """What the orchestrator holds runs to: limits and the roles that there are."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from contracts.v1.budgets import Budget
 from contracts.v1.tasks import RoleBrief
+from workers.orchestrator.blueprint import Blueprint
 
 
 @dataclass(frozen=True)
@@ -11,6 +13,7 @@ class Policy:
     """`roles` may be planned; deadlines are in seconds; `max_repairs` counts repairs of a whole run.
 
     `run_budget_usd` and `run_budget_tokens` are what a run may spend that says nothing else; None is without a limit.
+    `families` says of targets which of them err together; the fleet's default target is named "".
     """
 
     roles: tuple[RoleBrief, ...]
@@ -21,6 +24,8 @@ class Policy:
     max_tasks: int = 200
     run_budget_usd: float | None = None
     run_budget_tokens: int | None = None
+    blueprint: Blueprint = field(default_factory=Blueprint)
+    families: Mapping[str, str] = field(default_factory=dict)
 
     def budget(self, asked: Budget | None) -> Budget | None:
         """What a run may spend that asked for this much: its own word on each field, else the fleet's."""

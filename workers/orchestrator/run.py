@@ -104,6 +104,10 @@ class Run:
             error=error, retry=True, reason=reason,
         )  # fmt: skip
 
+    def has_asked(self, role: str) -> bool:
+        """Whether any task was asked of a role."""
+        return any(name.startswith(f"task.{role}.") for names in (self.facts, self.spoiled) for name in names)
+
     def has_waited(self, task: str, attempt: int) -> bool:
         """Whether an attempt has waited for models or for budget; `task` is the name that it goes under."""
         return (task, str(attempt)) in self.derived("waited", (self.facts, self.spoiled), self._waited)

@@ -1,6 +1,6 @@
 """The steps of a plan: which tasks there are, what each needs, and the command that asks for it.
 
-Steps follow from the request, the plan and the design alone, so they are made once for a run; only
+Steps follow from the request, the plan and the chosen design alone, so they are made once for a run; only
 their commands are made from what the run knows by then.
 """
 
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from contracts.v1.plans import Plan, PlannedTask
 from contracts.v1.projects import Design, Module, Requirements
@@ -31,7 +31,15 @@ from workers.orchestrator.plans import ARCHITECT, DEVELOPER, TEST_ENGINEER
 from workers.orchestrator.run import Run
 
 LONGEST_NAME = 48
-"""Characters of a task's name. A token has 64, and a timer's is `task-`, this, `-S` and a number, `-`, an attempt."""
+"""Characters of a task's name, `-O9` or `-R1` of a design included. A token has 64, and a timer's is `task-`, this,
+`-S` and a number, `-`, an attempt."""
+
+
+class Chosen(NamedTuple):
+    """The design that a project is built by, and the task that made it."""
+
+    task: str
+    design: Design
 
 
 @dataclass(frozen=True)
@@ -59,22 +67,23 @@ def own_steps(request: RunRequested, plan: Plan) -> list[Step]:
     return [_performing(request, task, task.needs) for task in plan.tasks]
 
 
-def project_steps(request: RunRequested, wanted: Requirements, plan: Plan, design: Design | None) -> list[Step]:
-    """The steps of a project's plan. Before the design is there, only those that need no part of it."""
-    per_module = {task.task for task in plan.tasks if task.each is not None}
-    names = {task.task: _names(task, design) for task in plan.tasks}
+def project_steps(request: RunRequested, wanted: Requirements, plan: Plan, chosen: Chosen | None) -> list[Step]:
+    """The steps of a project's plan. Before a design is chosen, only those that need no part of it."""
+    held = {task.task for task in plan.tasks if task.each is not None or task.role == ARCHITECT}
+    names = {task.task: _names(task, chosen) for task in plan.tasks}
     found: list[Step] = []
     for task in plan.tasks:
         needs = tuple(name for need in task.needs for name in names[need])
         match task.role:
             case role if role == ARCHITECT:
-                found.append(_designing(request, wanted, task, needs))
-            case _ if design is None and (task.role in (DEVELOPER, TEST_ENGINEER) or per_module & set(task.needs)):
+                found += [design_step(request, wanted, task, chosen.task, needs)] if chosen else []
+            case _ if chosen is None and (task.role in (DEVELOPER, TEST_ENGINEER) or held & set(task.needs)):
                 continue
-            case role if role == DEVELOPER and design is not None:
+            case role if role == DEVELOPER and chosen is not None:
+                design = chosen.design
                 found += [_building(request, wanted, design, task, module, needs) for module in design.modules]
-            case role if role == TEST_ENGINEER and design is not None:
-                found.append(_testing(request, wanted, design, task, needs))
+            case role if role == TEST_ENGINEER and chosen is not None:
+                found.append(_testing(request, wanted, chosen.design, task, needs))
             case _:
                 found.append(_performing(request, task, needs))
     return found
@@ -90,11 +99,20 @@ def collisions(steps: Sequence[Step], design: Design) -> tuple[str, ...]:
     )
 
 
-def _designing(request: RunRequested, wanted: Requirements, task: PlannedTask, needs: tuple[str, ...]) -> Step:
-    def command(_: Run) -> Task:
-        return DesignSystem(**_given(request, task), requirements=wanted)
+def design_step(
+    request: RunRequested,
+    wanted: Requirements,
+    task: PlannedTask,
+    name: str,
+    needs: tuple[str, ...],
+    **more: Any,
+) -> Step:
+    """The step that asks the architect for a design under this name; `more` are fields of the command."""
 
-    return Step(task.task, task.role, needs, DesignProposed, command, task.deadline_s)
+    def command(_: Run) -> Task:
+        return DesignSystem(**{**_given(request, task), "task": name}, requirements=wanted, **more)
+
+    return Step(name, task.role, needs, DesignProposed, command, task.deadline_s)
 
 
 def _building(
@@ -153,18 +171,12 @@ def module_task(task: str, module: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 9]}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _names(task: PlannedTask, design: Design | None) -> tuple[str, ...]:
-    if task.each is None or design is None:
+def _names(task: PlannedTask, chosen: Chosen | None) -> tuple[str, ...]:
+    if chosen is None:
         return (task.task,)
-    return tuple(module_task(task.task, module.name) for module in design.modules)
-
-
-def design_of(run: Run, plan: Plan) -> Design | None:
-    """The design that the plan's architect proposed, once it is there."""
-    for task in plan.tasks:
-        if task.role == ARCHITECT and (proposed := run.result(task.task, DesignProposed)):
-            return proposed.design
-    return None
+    if task.role == ARCHITECT:
+        return (chosen.task,)
+    return tuple(module_task(task.task, module.name) for module in chosen.design.modules) if task.each else (task.task,)
 
 
 def files_after(run: Run, tasks: Sequence[str]) -> tuple[MadeFile, ...]:

@@ -5,7 +5,7 @@ facts, and all of them may decide: what is said twice is kept once.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -14,7 +14,9 @@ from faststream import FastStream
 from contracts import subjects
 from contracts.codec import ContractError, Malformed, NewerVersion, NotJson, decode_at
 from contracts.message import Command, Message
+from contracts.v1.ballots import BallotOpened
 from contracts.v1.runs import FieldError, RunClosed
+from workers.orchestrator.configured import policy_of
 from workers.orchestrator.decider import SetTimer, decide
 from workers.orchestrator.early_cancels import EarlyCancels
 from workers.orchestrator.endings import in_place_of
@@ -26,20 +28,24 @@ from workers.runtime.bootstrap import service_app
 from workers.runtime.errors import BusUnavailable, TooLarge, Verdict
 from workers.runtime.known_runs import KnownRuns
 from workers.runtime.lease import Delivery
-from workers.runtime.roster import briefs
 from workers.runtime.service import ACK, Environment, Service
 from workers.runtime.settings import Settings
 from workers.runtime.tracing import Origin
 
 T = TypeVar("T")
+Weigh = Callable[[str, Sequence[str]], Awaitable[dict[str, int]]]
+"""Weights in millionths of a tenant's voters, as they are learned by now."""
 
 
 class Orchestrator(Service):
-    """Folds what it is handed into runs and says what they call for."""
+    """Folds what it is handed into runs and says what they call for.
 
-    def __init__(self, policy: Policy) -> None:
+    Without `weigh` all voters of weighted ballots weigh the same.
+    """
+
+    def __init__(self, policy: Policy, weigh: Weigh | None = None) -> None:
         super().__init__(topology.ORCHESTRATOR)
-        self._policy = policy
+        self._policy, self._weigh = policy, weigh
 
     async def start(self, env: Environment) -> None:
         """Called once the broker is connected."""
@@ -141,6 +147,9 @@ class Orchestrator(Service):
 
     async def _say(self, known: FoldedRun, message: Message) -> bool:
         """Say one message and take it in; returns whether what the log now holds is what was meant here."""
+        if isinstance(message, BallotOpened) and message.rule == "weighted" and self._weigh is not None:
+            weights = await self._weigh(message.tenant, message.electorate)
+            message = message.model_copy(update={"weights": weights})
         try:
             said = await self.env.bus.log.say(message)
         except TooLarge as error:
@@ -185,20 +194,9 @@ def _refusal(address: subjects.Address, error: ContractError) -> RunClosed:
     )
 
 
-def orchestrator(settings: Settings) -> Orchestrator:
-    """The orchestrator with the limits and roles of the settings."""
-    return Orchestrator(
-        Policy(
-            roles=briefs(settings),
-            run_deadline_s=settings.run_deadline_s,
-            task_deadline_s=settings.task_deadline_s,
-            max_attempts=settings.max_attempts,
-            max_repairs=settings.max_repairs,
-            max_tasks=settings.max_tasks,
-            run_budget_usd=settings.run_budget_usd,
-            run_budget_tokens=settings.run_budget_tokens,
-        )
-    )
+def orchestrator(settings: Settings, weigh: Weigh | None = None) -> Orchestrator:
+    """The orchestrator with the limits, roles and blueprint of the settings. Raises `BadModels` and `BadBlueprint`."""
+    return Orchestrator(policy_of(settings), weigh)
 
 
 def app() -> FastStream:

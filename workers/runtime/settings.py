@@ -66,6 +66,9 @@ class Settings(BaseSettings):
 
     model: str = Field(default="builtin", description="the target of roles when a run names none")
     models_file: Path | None = Field(default=None, description="targets and routes (models.yaml)")
+    blueprint: Path | None = Field(
+        default=None, description="which ballots runs have, and by which rules (blueprint.yaml)"
+    )
     call_timeout_s: Positive = Field(default=600.0, description="one question to the models, fallbacks included")
     first_token_s: Positive = Field(default=180.0, description="how long a model may think before its first token")
     idle_token_s: Positive = Field(default=60.0, description="how long a model may pause within an answer")

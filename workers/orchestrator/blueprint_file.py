@@ -1,0 +1,122 @@
+"""The blueprint as it is read: YAML to terms, and every fault in it with its path and what to do.
+
+designs: 3                      # made to choose from
+ballots:
+  design: {rule: approval, voters: [simplicity, {persona: security, target: sonnet}]}
+  release: off                  # no ballot; what is not said stays as it is without a file
+"""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from workers.orchestrator.blueprint import Ballots, BallotTerms, Blueprint, Voter
+
+_PARTS: dict[str, type[BaseModel]] = {"ballots": Ballots, "design": BallotTerms, "release": BallotTerms}
+
+
+class BadBlueprint(ValueError):
+    """The file can't be used. `faults` has a sentence for each: path in the file, what is wrong, what to do."""
+
+    def __init__(self, source: str, faults: list[str]) -> None:
+        self.source, self.faults = source, tuple(faults)
+        super().__init__("\n  ".join([f"{source} can't be used:", *faults]))
+
+
+def read_blueprint(path: Path | None) -> Blueprint:
+    """The blueprint of a file; the default without one. Raises `BadBlueprint` with all faults."""
+    if path is None:
+        return Blueprint()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        fault = f"it can't be read: {why}; name another file in FLOTILLA_BLUEPRINT"
+        raise BadBlueprint(str(path), [fault]) from None
+    content = _loaded(text, str(path))
+    try:
+        return Blueprint.model_validate(_filled(content))
+    except ValidationError as error:
+        wrong = error.errors(include_url=False, include_input=False)
+        faults = [_fault(one["loc"], one["type"], one["msg"]) for one in wrong]
+        raise BadBlueprint(str(path), list(dict.fromkeys(faults))) from None
+
+
+class _Once(yaml.SafeLoader):
+    """A loader that refuses a key that is given twice; YAML would keep the last one."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        """The mapping of a node."""
+        seen: set[str] = set()
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if not isinstance(key.value, str):
+                raise yaml.MarkedYAMLError(problem="a key must be a word", problem_mark=key.start_mark)
+            if key.value in seen:
+                problem = f"{key.value!r} is given twice; keep one of them"
+                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
+def _loaded(text: str, source: str) -> dict[Any, Any]:
+    try:
+        content = yaml.load(text, Loader=_Once)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        at = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+        raise BadBlueprint(source, [f"{at}{error.problem or error.context or 'no YAML'}"]) from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise BadBlueprint(source, [f"no YAML: {str(error).splitlines()[0][:200]}"]) from None
+    if not isinstance(content, dict):
+        raise BadBlueprint(source, ["the file must be a mapping with `designs:` and `ballots:` at its left edge"])
+    return content
+
+
+def _filled(content: dict[Any, Any]) -> dict[Any, Any]:
+    """The content with what is written short written out: voters, `off`, and fields that a ballot leaves out."""
+    ballots = content.get("ballots")
+    if not isinstance(ballots, dict):
+        return content if ballots is not None else {key: value for key, value in content.items() if key != "ballots"}
+    return {**content, "ballots": {name: _terms(name, terms) for name, terms in ballots.items()}}
+
+
+def _terms(name: Any, terms: Any) -> Any:
+    default = getattr(Ballots(), name) if name in Ballots.model_fields else None
+    if terms is True or terms is None:
+        return default
+    if not isinstance(terms, dict):
+        return None if terms is False else terms
+    voters = terms.get("voters")
+    written = (
+        [{"persona": one} if isinstance(one, str) else one for one in voters] if isinstance(voters, list) else voters
+    )
+    own = {**terms, "voters": written} if "voters" in terms else terms
+    return {**(default.model_dump() if default else {}), **own}
+
+
+def _fault(place: tuple[int | str, ...], kind: str, said: str) -> str:
+    where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).removeprefix(".")
+    if kind == "extra_forbidden":
+        fields = list(_fields(place))
+        close = get_close_matches(str(place[-1]), fields, n=1)
+        meant = f" (did you mean {close[0]!r}?)" if close else ""
+        return f"{where}: unknown field{meant}; there are {', '.join(fields)}"
+    if kind == "missing":
+        return f"{where}: is missing; add it"
+    if kind in ("model_type", "model_attributes_type"):
+        hint = ", or `off` for no ballot" if len(place) == 2 else ""
+        return f"{where}: must be a mapping of fields{hint}"
+    said = said.removeprefix("Value error, ")
+    return f"{where}: {said[:1].lower()}{said[1:]}"
+
+
+def _fields(place: tuple[int | str, ...]) -> Iterator[str]:
+    """The fields that there are where one was found that is unknown."""
+    if len(place) == 1:
+        return iter(Blueprint.model_fields)
+    owner = _PARTS.get(str(place[-2]))
+    return iter((owner or Voter).model_fields)
