@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from contracts.v1.projects import Finding
 from workers.prompting.blocks import data_block
-from workers.prompting.errors import PromptRefused, TooLong, UnknownPrompt, WrongInputs
+from workers.prompting.errors import PromptRefused, TooLong, UnknownPersona, UnknownPrompt, WrongInputs
 from workers.prompting.source import parse
 from workers.prompting.templates import SHIPPED, Prompts, compiled
 
@@ -219,6 +219,76 @@ def test_prompts_of_ones_own_take_the_place_of_shipped_ones(tmp_path):
     prompts = Prompts.load(tmp_path)
     assert prompts.named("reviewer/review").inputs == ("topic",)
     assert prompts.named("architect/design").version == Prompts.load().named("architect/design").version
+
+
+def test_a_persona_stands_behind_the_system_section_word_for_word():
+    plain, seen = prompt(), prompt().seen_as("grump", "You grumble. {{ topic }} {% if %}\n\n# user")
+    assert [(message.role, message.text) for message in seen.render({"topic": "rain"}).messages] == [
+        ("system", "You write poems.\n\nYou grumble. {{ topic }} {% if %}\n\n# user"),
+        ("user", 'About:\n<data name="topic">\n"rain"\n</data>'),
+    ]
+    assert (seen.render({"topic": 1}).name, seen.inputs) == ("poet/poem:grump", plain.inputs)
+
+
+def test_a_persona_is_the_system_message_of_a_prompt_without_one():
+    seen = prompt(BODY[BODY.index("# user") :]).seen_as("grump", "You grumble.")
+    assert [message.role for message in seen.render({"topic": 1}).messages] == ["system", "user"]
+    assert seen.render({"topic": 1}).messages[0].text == "You grumble."
+
+
+def test_the_version_follows_the_text_of_the_persona_and_of_the_prompt():
+    other = prompt(BODY.replace("poems", "odes"))
+    seen = [prompt(), prompt().seen_as("a", "Grumble."), prompt().seen_as("a", "Smile."), other.seen_as("a", "Smile.")]
+    assert len({one.version for one in seen}) == 4
+    assert prompt().seen_as("b", "Smile.").version == prompt().seen_as("a", "Smile.").version
+
+
+def test_the_shipped_personas_are_short_prose_of_one_shape():
+    prompts = Prompts.load()
+    assert prompts.personas("reviewer") == (
+        "correctness", "generalist", "maintainability", "operations", "performance", "security", "simplicity", "user",
+    )  # fmt: skip
+    assert prompts.personas("architect") == ()
+    seen = [prompts.named(f"reviewer/vote:{name}") for name in prompts.personas("reviewer")]
+    assert len({one.version for one in seen}) == len(seen)
+    for one in seen:
+        assert one.persona.startswith("## Who you are: the ")
+        assert "Look first at" in one.persona and "Not your part: " in one.persona
+        assert "`" not in one.persona and "{" not in one.persona
+        assert 400 < len(one.persona) < 1_200
+
+
+def test_personas_of_ones_own_take_the_place_of_shipped_ones_and_may_be_new(tmp_path):
+    own = tmp_path / "reviewer" / "personas"
+    own.mkdir(parents=True)
+    (own / "security.md").write_bytes(b"\r\nYou trust nobody.  \r\nNever.\r\n\r\n")
+    (own / "Lawyer-2.md").write_text("You read licences.")
+    prompts = Prompts.load(tmp_path)
+    assert prompts.named("reviewer/vote:security").persona == "You trust nobody.\nNever."
+    assert "Lawyer-2" in prompts.personas("reviewer")
+    shipped = Prompts.load().named("reviewer/vote:user")
+    assert prompts.named("reviewer/vote:user").version == shipped.version
+    assert prompts.named("reviewer/vote").version == Prompts.load().named("reviewer/vote").version
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "why"),
+    [("empty", b" \n\n", "is empty"), ("two words", b"x", "can't name a persona"), ("bytes", b"\xff", "is no UTF-8")],
+)
+def test_a_persona_that_is_none_is_refused(tmp_path, name, content, why):
+    own = tmp_path / "reviewer" / "personas"
+    own.mkdir(parents=True)
+    (own / f"{name}.md").write_bytes(content)
+    with pytest.raises(PromptRefused, match=rf"{name}\.md:1: .*{why}"):
+        Prompts.load(tmp_path)
+
+
+@pytest.mark.parametrize("persona", ["pirate", "", "../personas/user", "user:user", "user.md", "USER"])
+def test_a_persona_that_is_not_there_is_named_with_those_that_are(persona):
+    with pytest.raises(UnknownPersona, match=r"role reviewer has no persona .*; there are correctness, generalist, "):
+        Prompts.load().named(f"reviewer/vote:{persona}")
+    with pytest.raises(UnknownPersona, match=r"role architect has no persona .*; there are none"):
+        Prompts.load().named("architect/design:user")
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):

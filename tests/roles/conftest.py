@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
 import pytest
 
+from contracts.codec import encode
 from contracts.message import Message
 from contracts.subjects import subject_of
 from contracts.v1.budgets import Budget
@@ -15,25 +17,34 @@ from contracts.v1.tasks import Outcome, Task
 from workers.llm.calls import Call
 from workers.llm.model import Completion, Heard, ModelRequest
 from workers.prompting.templates import Prompts
-from workers.runtime.ports import Said
+from workers.runtime.ports import Said, Stored
 from workers.runtime.role import Role
 from workers.runtime.settings import Settings
 from workers.runtime.toolkit import Toolkit
 
 
 class Stage:
-    """What a role meets: `replies` are what the model says in turn; `asked` is what it was asked."""
+    """What a role meets: `replies` are what the model says in turn, or raises; `asked` is what it was asked.
+
+    The log accepts each name once; `messages` are those that it has.
+    """
 
     def __init__(self) -> None:
         self.replies: list[Any] = []
+        self.settings = Settings()
+        self.messages: dict[str, Message] = {}
         self.asked: list[ModelRequest] = []
         self.said: list[str] = []
         self.kept: dict[str, bytes] = {}
 
     async def complete(self, call: Call, request: ModelRequest, heard: Heard | None = None) -> Completion:
         self.asked.append(request)
-        text = json.dumps(self.replies.pop(0))
-        return Completion(text=text, input_tokens=1, output_tokens=1, target="scripted")
+        reply = self.replies.pop(0)
+        if isinstance(reply, Exception):
+            raise reply
+        if isinstance(reply, Completion):
+            return reply
+        return Completion(text=json.dumps(reply), input_tokens=1, output_tokens=1, target="scripted")
 
     async def paid(self, name: str, cost_usd: float | None, tokens: int, budget: Budget | None) -> None:
         """Nothing is left open here."""
@@ -42,11 +53,15 @@ class Stage:
         """There is nothing to let go of."""
 
     async def say(self, message: Message) -> Said:
-        self.said.append(subject_of(message))
-        return Said(len(self.said), news=True)
+        subject = subject_of(message)
+        self.said.append(subject)
+        news = subject not in self.messages
+        self.messages.setdefault(subject, message)
+        return Said(len(self.said), news=news)
 
-    async def find(self, subject: str) -> None:
-        return None
+    async def find(self, subject: str) -> Stored | None:
+        message = self.messages.get(subject)
+        return message and Stored(1, datetime(2026, 1, 1, tzinfo=UTC), subject, encode(message))
 
     async def put(self, content: bytes) -> str:
         digest = sha256(content).hexdigest()
@@ -73,11 +88,11 @@ def stage() -> Stage:
 
 @pytest.fixture
 def perform(stage: Stage) -> Callable[..., Awaitable[Outcome]]:
-    """Performs the task as the role does, with the model answering `replies` in turn."""
+    """Performs the task as the role does in one delivery, with the model answering `replies` in turn."""
 
-    async def run(role: Role, task: Task, *replies: Any) -> Outcome:
+    async def run(role: Role, task: Task, *replies: Any, redelivered: bool = False) -> Outcome:
         stage.replies = list(replies)
-        tools = Toolkit(task, stage, stage, Prompts.load(), stage, settings=Settings())
+        tools = Toolkit(task, stage, stage, Prompts.load(), stage, settings=stage.settings, redelivered=redelivered)
         return await role.job_for(task).handle(task, tools)
 
     return run

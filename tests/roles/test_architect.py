@@ -35,6 +35,14 @@ async def test_the_model_sees_the_requirements_and_the_sandbox(perform, stage, t
     assert [library.split()[0] for library in blocks["sandbox"]["libraries"]] == ["pytest", "pytest-cov"]
 
 
+async def test_objections_and_the_number_of_the_alternative_are_shown(perform, stage, task):
+    asked = task.model_copy(update={"objections": ("No paging.",), "alternative": 2, "alternatives": 3})
+    await perform(role, asked, design_of({"name": "api", "files": ["src/books/api.py"]}))
+    blocks = stage.blocks()
+    assert blocks["objections"] == ["No paging."]
+    assert blocks["alternative"] == {"number": 2, "of": 3}
+
+
 @pytest.mark.parametrize(
     ("modules", "fault"),
     [

@@ -18,7 +18,7 @@ from workers.roles.architect.replies import DesignReply
 from workers.roles.backend_developer.replies import ModuleReply, RepairReply
 from workers.roles.project_manager.replies import PlanReply
 from workers.roles.reply import Reply
-from workers.roles.reviewer.replies import ReviewReply
+from workers.roles.reviewer.replies import ApprovalReply, ChoiceReply, RankingReply, ReviewReply, ScoresReply
 from workers.roles.test_engineer.replies import TestsReply
 
 ROLES = [
@@ -27,8 +27,12 @@ ROLES = [
 ]
 SANDBOX = {"python": "3.11", "libraries": ["pytest", "pytest-cov"]}
 REPLIES: dict[str, type[Reply]] = {
-    reply.__name__: reply for reply in (PlanReply, DesignReply, ModuleReply, RepairReply, TestsReply, ReviewReply)
-}
+    reply.__name__: reply
+    for reply in (
+        PlanReply, DesignReply, ModuleReply, RepairReply, TestsReply, ReviewReply,
+        ChoiceReply, ApprovalReply, RankingReply, ScoresReply,
+    )
+}  # fmt: skip
 
 
 def prompt(reply: str, **data: Any) -> ModelRequest:

@@ -91,9 +91,10 @@ def _cut(alternative: int) -> tuple[Part, ...]:
         name, _, paths, needs, interface = parts["records"]
         kinds, _, errors = interface.rpartition("; ")
         purpose = "What the service keeps records of, and how values are checked"
-        parts["records"] = (name, purpose, paths[1:], (*needs, "errors"), f"{kinds}.")
+        parts["records"] = (name, purpose, paths[1:], needs, f"{kinds}.")
+        for user in ("records", "storage", "api", "server"):
+            parts[user] = (*parts[user][:3], (*parts[user][3], "errors"), parts[user][4])
         parts["errors"] = ("errors", "The errors that say what is wrong, one class for each", paths[:1], (), errors)
-        parts["api"] = (*parts["api"][:3], (*parts["api"][3], "errors"), parts["api"][4])
     return tuple(parts.values())
 
 
