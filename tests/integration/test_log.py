@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 
 import pytest
 
@@ -219,3 +220,16 @@ async def test_a_fact_with_a_header_that_looks_like_a_status_is_read_like_any_ot
     for subject in subjects:
         found = await ward.bus.log.find(subject)
         assert found is not None and found.subject == subject
+
+
+async def test_a_publish_that_is_under_way_when_the_broker_dies_is_tried_again_as_soon_as_it_is_back(ward, monkeypatch):
+    monkeypatch.setattr(publish, "ACK_TIMEOUT_S", 60.0)
+    ward.server.process.send_signal(signal.SIGSTOP)
+    saying = asyncio.create_task(ward.bus.log.say(fact("r1", 1)))
+    reading = asyncio.create_task(ward.bus.log.find("flotilla.acme.r1.result.t1"))
+    await asyncio.sleep(0)
+    ward.server.kill()
+    with pytest.raises(BusUnavailable):
+        await reading
+    await ward.server.start()
+    assert (await asyncio.wait_for(saying, 10.0)).news

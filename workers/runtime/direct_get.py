@@ -15,6 +15,7 @@ from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 
 from workers.runtime.errors import BusUnavailable
+from workers.runtime.losses import on_loss
 from workers.runtime.ports import Stored
 from workers.runtime.trace_ids import header_in
 
@@ -45,6 +46,11 @@ class DirectGets:
         """Subscribe to the answers."""
         self._inbox = self._client.new_inbox()
         await self._client.subscribe(f"{self._inbox}.*", cb=self._came)
+        on_loss(self._client, self._lose_open)
+
+    def _lose_open(self) -> None:
+        for question in tuple(self._open.values()):
+            _give_up(question.answered)
 
     async def ask(self, request: dict[str, Any]) -> Page:
         """One page of what the stream has; raises `BusUnavailable` when nothing answers in time."""

@@ -17,6 +17,7 @@ from nats.errors import ConnectionClosedError, MaxPayloadError
 from nats.errors import Error as NatsError
 
 from workers.runtime.errors import BusUnavailable, TooLarge
+from workers.runtime.losses import on_loss
 from workers.runtime.ports import Said
 
 NOT_STORED = 10077
@@ -46,6 +47,12 @@ class Publisher:
         """Subscribe to the acknowledgements; call once the client is connected."""
         self._inbox = self._client.new_inbox()
         await self._client.subscribe(f"{self._inbox}.*", cb=self._acknowledged)
+        on_loss(self._client, self._lose_open)
+
+    def _lose_open(self) -> None:
+        """No acknowledgement comes over a connection that is gone: what waits for one is tried again at once."""
+        for waiting in tuple(self._open.values()):
+            _give_up(waiting)
 
     async def _acknowledged(self, msg: Msg) -> None:
         waiting = self._open.pop(msg.subject.rsplit(".", 1)[1], None)
