@@ -168,7 +168,7 @@ async def test_another_target_may_vote_where_one_refuses(cast, task):
 
 
 async def test_a_vote_is_of_the_target_that_answered_and_not_of_one_that_was_cut_off(cast, task):
-    slow = Completion("", 1, 1, stop="interrupted", target="slow")
+    slow = Completion("", 1, 1, target="slow")
     said = Completion(json.dumps({**WHY, "choice": "release"}), 1, 1, target="fast", lost=(slow,))
     vote, answered = await cast(task(), said)
     assert [call.target for call in answered.calls] == ["fast", "slow"]
