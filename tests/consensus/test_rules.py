@@ -86,6 +86,15 @@ def test_scores_are_judged_by_their_lower_median():
     assert after(ballot("score", 4), said) == Standing(("b",), True, {A: 0, B: 5, C: 0})
 
 
+def test_equals_by_score_are_certain_when_no_missing_score_can_part_them():
+    """Four of five said 3 of both: whatever the fifth says, it stays the median, and nothing reaches it."""
+    rows = [tuple(zip("abc", (3, 3, 0), strict=True))] * 4
+    said = [Answer(f"v{n}", scores=row) for n, row in enumerate(rows)]
+    assert after(ballot("score"), said) == Standing(("a", "b"), True, {A: 3, B: 3, C: 0})
+    assert after(ballot("score"), [*said[:3], Answer("v3", scores=((A, 3), (B, 4), (C, 0)))]).certain
+    assert not after(ballot("score"), said[:2]).certain
+
+
 @pytest.mark.parametrize(
     ("error_rate", "accuracy", "k"), [(0.01, 0.7, 6), (0.05, 0.8, 3), (0.001, 0.9, 4), (0.1, 0.9, 1)]
 )

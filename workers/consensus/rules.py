@@ -204,14 +204,16 @@ def _score(ballot: BallotOpened, options: Sequence[str], answers: Sequence[Answe
         for option in options
     }
     counts = {option: _median(scores) for option, scores in given.items()}
-    scored = any(given.values())
     best = max(counts.values(), default=0)
-    leaders = tuple(option for option, median in counts.items() if median == best) if scored else ()
-    if not missing or len(leaders) != 1:
+    leaders = tuple(option for option, median in counts.items() if median == best) if any(given.values()) else ()
+    if not missing or not leaders:
         return Standing(leaders, not missing, counts)
-    least = _median([*([0] * len(missing)), *given[leaders[0]]])
-    highest = max((_median([*given[b], *([most] * len(missing))]) for b in options if b != leaders[0]), default=-1)
-    return Standing(leaders, least > highest, counts)
+    lowest = {option: _median([*([0] * len(missing)), *scores]) for option, scores in given.items()}
+    highest = {option: _median([*scores, *([most] * len(missing))]) for option, scores in given.items()}
+    others = max((highest[option] for option in options if option not in leaders), default=-1)
+    # One leader may move as long as nobody reaches it; several stay equal only if none of them can move.
+    settled = len(leaders) == 1 or all(lowest[option] == highest[option] for option in leaders)
+    return Standing(leaders, settled and min(lowest[option] for option in leaders) > others, counts)
 
 
 def _median(ascending: Sequence[int]) -> int:
