@@ -49,7 +49,7 @@ async def test_a_broker_that_is_stopped_and_started_in_its_place_keeps_its_data(
         assert os.getpgid(second.process.pid) != os.getpgrp()
 
 
-def test_a_connection_whose_broker_has_gone_for_good_is_let_go_of_in_silence():
+def test_a_connection_whose_broker_has_gone_for_good_is_let_go_of_in_silence(capfd, caplog):
     async def outlives_its_broker():
         broker = EmbeddedNats()
         await broker.start()
@@ -61,3 +61,4 @@ def test_a_connection_whose_broker_has_gone_for_good_is_let_go_of_in_silence():
             await bus.nc.publish("unheard", b"")
 
     go(outlives_its_broker())
+    assert (*capfd.readouterr(), caplog.text) == ("", "", "")

@@ -147,12 +147,15 @@ async def test_a_worker_that_waits_for_its_broker_ends_on_sigterm(ward):
     process = await faststream(ward, "workers.timekeeper.worker:app")
     try:
         await asyncio.sleep(1.5)
+        assert process.returncode is None
         process.send_signal(signal.SIGTERM)
-        await asyncio.wait_for(process.communicate(), 10)
+        said, _ = await asyncio.wait_for(process.communicate(), 10)
     finally:
         if process.returncode is None:
             process.kill()
         await ward.server.start()
+    assert process.returncode in (0, -signal.SIGTERM), said.decode()
+    assert "Traceback" not in said.decode()
 
 
 async def test_faststreams_command_ends_with_the_advice_when_nothing_is_provisioned(ward):
@@ -172,6 +175,7 @@ async def test_a_worker_leaves_when_its_consumer_goes(ward, monkeypatch):
     await asyncio.wait_for(app.ready.wait(), 10)
     await ward.bus.js.delete_consumer("TIMERS", "timekeeper")
     await asyncio.wait_for(running, 10)
+    assert app.lost.is_set()
 
 
 async def test_a_worker_whose_connection_is_closed_for_good_leaves(ward, monkeypatch):

@@ -214,6 +214,7 @@ async def test_a_fleet_that_is_killed_takes_its_runs_with_it(project, tree, mark
     root = Path(__file__).parents[2]
     fleet = await asyncio.create_subprocess_exec(sys.executable, "-c", FLEET, told, env=environment, cwd=root)
     await until((project / "here").exists)
+    assert any("main.py" in process for process in running(mark) if process.split()[0] != str(fleet.pid))
     fleet.kill()
     await fleet.wait()
     await until(lambda: not running(mark))
