@@ -39,7 +39,8 @@ async def step(ward):
 
 async def test_a_result_that_is_too_large_to_be_said_fails_with_the_calls_that_were_paid(ward, step):
     async def too_much(task, tools):
-        await tools.ask("architect/design", reply=DesignReply, requirements=WANTED, sandbox=sandbox_facts())
+        shown = {"requirements": WANTED, "sandbox": sandbox_facts(), "objections": (), "alternative": None}
+        await tools.ask("architect/design", reply=DesignReply, **shown)
         return tools.report(TaskPerformed, files=MANY)
 
     await step(too_much)
