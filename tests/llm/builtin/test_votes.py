@@ -112,8 +112,10 @@ def test_without_any_design_they_are_to_be_revised(voted, project, text):
     assert voted(options, "ApprovalReply").approved == ("revise",)
 
 
-def test_a_design_that_is_cut_off_is_judged_by_what_is_shown_of_it(voted, project):
-    cut = f"{project.design.model_dump_json()[:500]}\n… (cut off)"
+@pytest.mark.parametrize("of", ["all", "a path"])
+def test_a_design_that_is_cut_off_is_judged_by_what_is_shown_of_it(voted, project, of):
+    whole = project.design.model_dump_json()
+    cut = whole[:500] if of == "all" else whole.replace("/__main__.py", "/__ma…")
     vote = voted(designs_of(project, cut))
     assert (vote.choice, "cut off" in vote.rationale) == ("design-O1", True)
 

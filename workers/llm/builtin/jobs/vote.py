@@ -18,6 +18,8 @@ from workers.llm.builtin.jobs.review import blocking
 from workers.llm.builtin.project.cutting import flaws
 
 LONGEST_RATIONALE = 8_000
+CUT = "…"
+"""Ends a text that was too long for a ballot."""
 CAN_NOT_WEIGH = (
     "The built-in model can't weigh this question: it votes by rules, and none fits. It takes the first option."
 )
@@ -112,7 +114,7 @@ def _design(option: Shown, package: str) -> Judged:
     try:
         made = Design.model_validate_json(text)
     except ValidationError as error:
-        if _is_design(option) and not _is_json(text):
+        if _is_design(option) and (CUT in text or not _is_json(text)):
             return Judged(name, 2, f"{name}: the design is cut off; what is shown of it has no flaw that rules find.")
         return Judged(name, 0, f"{name}: this is no design: {error.errors()[0]['msg']}.")
     found = flaws(made, package)
