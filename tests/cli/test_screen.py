@@ -82,7 +82,7 @@ def test_votes_are_shown_with_how_many_are_out(drawn, story):
     options = (Option(option="yes"), Option(option="no"))
     ballot = BallotOpened(**story.ids, ballot="release", question="?", options=options, electorate=("a", "b", "c"))
     vote = VoteCast(**story.ids, ballot="release", voter="a", choice="yes")
-    assert "vote release: yes 1, no 0 (1 of 3)" in drawn([story.request(), ballot, vote])
+    assert "ballot release  1 of 3 votes  yes 1, no 0" in drawn([story.request(), ballot, vote])
 
 
 def test_what_others_wrote_can_not_steer_the_terminal(drawn, new_story):

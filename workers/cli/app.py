@@ -1,19 +1,31 @@
 """The `flotilla` command: its commands, and the one place where what went wrong becomes a sentence and an exit code."""
 
+from collections.abc import Callable
 from typing import Any
 
 import typer
 from typer.core import TyperGroup
 
-from workers.cli import about, budget, fleet, looks, models, runs
+from workers.cli import about, approving, ballots, budget, fleet, looks, models, runs, voters
 from workers.cli.complaints import Complaint, Unreachable
 from workers.cli.outside import note
 from workers.runtime.errors import BusUnavailable
 
 HELP = "Turn an idea into a tested, reviewed and packaged project, by a fleet of workers on NATS JetStream."
 
-GROUPS = {
-    "Runs": (runs.run, runs.submit, runs.watch, runs.cancel, budget.budget, looks.ls, looks.show, looks.fetch),
+GROUPS: dict[str, tuple[Callable[..., None], ...]] = {
+    "Runs": (
+        runs.run,
+        runs.submit,
+        runs.watch,
+        runs.cancel,
+        approving.approve,
+        budget.budget,
+        looks.ls,
+        looks.show,
+        looks.fetch,
+    ),
+    "Ballots": (voters.voters,),
     "Fleet": (fleet.up, fleet.work, fleet.provision, fleet.roles),
     "About": (about.config, about.asyncapi, about.schemas, about.version),
 }
@@ -40,6 +52,7 @@ def made() -> typer.Typer:
     for panel, commands in GROUPS.items():
         for command in commands:
             app.command(rich_help_panel=panel)(command)
+    app.add_typer(ballots.group(), name="ballot", rich_help_panel="Ballots")
     app.add_typer(models.group(), name="models", rich_help_panel="Fleet")
     return app
 

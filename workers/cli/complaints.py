@@ -2,7 +2,8 @@
 
 0  a completed run, or the command did what was asked     2  the command was put wrongly
 1  the run failed, was cancelled or refused, or there is  3  no broker could be reached
-   nothing to deliver                                   130  interrupted
+   nothing to deliver                                     4  the ballot stayed undecided
+                                                        130  interrupted
 """
 
 
@@ -24,4 +25,5 @@ class Unreachable(Complaint):
     exit_code = 3
 
 
+UNDECIDED = 4
 INTERRUPTED = 130

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from workers.cli.ballotline import on_one_line, votes_in
+from workers.cli.ballotview import BallotSeen, counts_of
 from workers.cli.entries import Entry
 from workers.cli.figures import count, dollars, plain, seconds, short
 from workers.cli.gist import evidence_line
 from workers.cli.taskview import WaitView
-from workers.cli.view import RunView
+from workers.cli.view import GateView, RunView
 
 MORE_TOKENS = 1_000_000
 _AMOUNT = re.compile(r"[0-9][0-9.,]*")
@@ -18,13 +20,14 @@ SILENCE_S = 8.0
 
 
 class Hints(NamedTuple):
-    """Where the facts of the run can be read afterwards, how its project can be had, and the commands on its budget
-    and on the models."""
+    """Where the facts of the run can be read afterwards, how its project can be had, and the commands on its budget,
+    on the models, and (with a gate's name behind it) on its gates."""
 
     facts: str
     project: str
     budget: str = ""
     models: str = ""
+    approve: str = ""
 
     @classmethod
     def kept(cls, run: str, options: str = "") -> "Hints":
@@ -32,6 +35,7 @@ class Hints(NamedTuple):
         nats = options.partition(" --tenant ")[0]  # targets are those of all tenants
         return cls(*(f"flotilla {how}" for how in (
             f"show {run}{options}", f"fetch {run}{options} --out DIR", f"budget {run}{options}", f"models{nats}",
+            f"approve {run}{options}",
         )))  # fmt: skip
 
 
@@ -68,10 +72,13 @@ def _waited(alike: Sequence[WaitView], now: datetime) -> str:
 
 
 def what_helps(view: RunView, hints: Hints) -> str:
-    """What lets a run go on that waits for budget, or where to look when it waits for models; empty when it does not.
+    """What lets a run go on that waits for a person or for budget, or where to look when it waits for models; empty
+    when it does not.
 
     It raises what the run has a limit of. A run without any waits for what its tenant may spend in a day.
     """
+    if hints.approve and view.open_gates:
+        return f"answer it with `{hints.approve} {view.open_gates[-1].gate}`"
     if all(wait.what != "budget" for wait in view.waits):
         return f"it goes on as soon as one can serve; see `{hints.models}`" if hints.models and view.waits else ""
     if not hints.budget:
@@ -85,8 +92,15 @@ def standing(run: str, view: RunView, now: datetime, hints: Hints) -> list[str]:
     """The last lines on a run, as it ended or as it stands."""
     if view.is_over:
         return ending(run, view, hints)
-    waits = [*waiting(view, now), what_helps(view, hints)]
+    ballots = [on_one_line(ballot) for ballot in view.ballots]
+    waits = [*ballots, *waiting(view, now), *map(gate_line, view.open_gates), what_helps(view, hints)]
     return [f"run {run} {view.standing}", *(f"  {line}" for line in waits if line)]
+
+
+def gate_line(gate: GateView) -> str:
+    """What an open gate asks, on one line."""
+    options = f" ({', '.join(gate.options)})" if gate.options else ""
+    return plain(f"waits at gate {gate.gate}: {gate.question}{options}")
 
 
 def elapsed(view: RunView, now: datetime | None = None) -> str:
@@ -176,5 +190,27 @@ def summary(tenant: str, run: str, view: RunView) -> dict[str, Any]:
             for task in view.tasks
         ],
         "waits": waits_as_json(view),
+        "ballots": [_ballot_json(ballot) for ballot in view.ballots],
+        "gates": [
+            {
+                "gate": gate.gate,
+                "question": gate.question,
+                "options": list(gate.options),
+                "verdict": gate.verdict or None,
+                "option": gate.option or None,
+                "by": gate.by or None,
+            }
+            for gate in view.gates
+        ],
         "spoiled": [{"name": name, "reason": reason} for name, reason in view.spoiled],
+    }
+
+
+def _ballot_json(seen: BallotSeen) -> dict[str, Any]:
+    return {
+        "ballot": seen.name,
+        "outcome": seen.outcome or None,
+        "votes": votes_in(seen),
+        "electorate": len(seen.terms.electorate),
+        "counts": counts_of(seen),
     }

@@ -2,7 +2,7 @@
 
 from contracts.message import Message
 from contracts.v1.approvals import ApprovalGiven, GateOpened
-from contracts.v1.ballots import BallotOpened, DecisionMade, VoteCast
+from contracts.v1.ballots import BallotOpened, DecisionMade, OutcomeSeen, VoteCast
 from contracts.v1.budgets import BudgetRaised
 from contracts.v1.capsules import CapsulePacked
 from contracts.v1.failures import TaskFailed
@@ -10,6 +10,8 @@ from contracts.v1.journal import ModelCalled
 from contracts.v1.projects import Evidence
 from contracts.v1.runs import CancelRequested, RunClosed, RunRequested
 from contracts.v1.tasks import (
+    BallotAnswered,
+    CastVote,
     DesignProposed,
     Outcome,
     ProjectPacked,
@@ -33,6 +35,11 @@ def gist(entry: Entry) -> str:
     return plain(_of_run(entry.message))
 
 
+def gist_of(fact: Message) -> str:
+    """The same of a message that is at hand."""
+    return plain(_of_run(fact))
+
+
 def _of_run(fact: Message) -> str:
     match fact:
         case RunRequested():
@@ -54,6 +61,8 @@ def _of_run(fact: Message) -> str:
 
 def _of_task(fact: Message) -> str:
     match fact:
+        case CastVote():
+            return f"asks {fact.voter} for a vote on {fact.ballot}, attempt {fact.attempt}"
         case Task():
             return f"{_kind(fact)} for {fact.role}, attempt {fact.attempt}"
         case TaskFailed():
@@ -79,20 +88,43 @@ def _of_means(fact: Message) -> str:
 
 def _of_people(fact: Message) -> str:
     match fact:
+        case GateOpened():
+            options = f" ({', '.join(fact.options)})" if fact.options else ""
+            return f"waits: {fact.question}{options}"
+        case ApprovalGiven():
+            verdict = fact.option or fact.verdict.replace("_", " ")
+            return f"{verdict} by {fact.by}" + (f": {fact.comment}" if fact.comment else "")
+        case _:
+            return _of_ballots(fact)
+
+
+def _of_ballots(fact: Message) -> str:
+    match fact:
         case BallotOpened():
             options = ", ".join(option.option for option in fact.options)
             return f"{fact.question} ({options}; {count(len(fact.electorate), 'voter')}, quorum {fact.quorum})"
         case VoteCast():
-            return (fact.choice or "abstains") + (f": {fact.rationale}" if fact.rationale else "")
+            return _vote(fact)
         case DecisionMade():
             counts = ", ".join(f"{option} {votes}" for option, votes in fact.counts.items())
-            return f"{fact.option or 'undecided'} ({counts or 'no votes'})"
-        case GateOpened():
-            return f"waits: {fact.question}"
-        case ApprovalGiven():
-            return f"{fact.verdict.replace('_', ' ')} by {fact.by}" + (f": {fact.comment}" if fact.comment else "")
+            by = fact.by if fact.by in ("escalated", "refused") else "undecided"
+            why = f": {fact.reason}" if fact.option is None and fact.reason else ""
+            return f"{fact.option or by} ({counts or 'no votes'}){why}"
+        case OutcomeSeen():
+            proven = [f"{', '.join(fact.voters_right)} right"] if fact.voters_right else []
+            proven += [f"{', '.join(fact.voters_wrong)} wrong"] if fact.voters_wrong else []
+            worth = f"{fact.option} was {'right' if fact.right else 'wrong'}"
+            return f"{worth} ({'; '.join(proven) or 'it proves nothing of a voter'})"
         case _:
             return _kind(fact)
+
+
+def _vote(fact: VoteCast) -> str:
+    scores = ", ".join(f"{option} {score}" for option, score in fact.scores.items())
+    said = fact.choice or ", ".join(fact.approved) or " > ".join(fact.ranking) or scores
+    if not said:
+        return "abstains" + (f": {fact.because}" if fact.because else "")
+    return said + (f": {fact.rationale}" if fact.rationale else "")
 
 
 def _kind(fact: Message) -> str:
@@ -122,6 +154,8 @@ def _judged(fact: Outcome) -> str:
             blocking = [finding.message for finding in fact.findings if finding.severity == "blocking"]
             first = f": {blocking[0]}" if blocking else ""
             return f"{count(len(fact.findings), 'finding')}, {len(blocking)} blocking{first}"
+        case BallotAnswered():
+            return f"abstained: {fact.abstained}" if fact.abstained else "voted"
         case ProjectPacked():
             return f"capsule {fact.capsule[:12]}, {fact.size:,} bytes"
         case _:

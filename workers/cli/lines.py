@@ -11,12 +11,12 @@ from datetime import datetime
 
 from contracts.message import Message
 from contracts.v1.approvals import ApprovalGiven, GateOpened
-from contracts.v1.ballots import BallotOpened, DecisionMade, VoteCast
+from contracts.v1.ballots import BallotOpened, DecisionMade, OutcomeSeen, VoteCast
 from contracts.v1.budgets import BudgetRaised
 from contracts.v1.capsules import CapsulePacked
 from contracts.v1.failures import TaskFailed
 from contracts.v1.runs import CancelRequested, RunClosed, RunRequested
-from contracts.v1.tasks import Outcome, Task
+from contracts.v1.tasks import BallotAnswered, CastVote, Outcome, Task
 from contracts.v1.timers import DeadlinePassed
 from contracts.v1.waits import TaskWaits
 from workers.cli.ending import Hints, as_json, ending, silence, summary, what_helps
@@ -35,6 +35,7 @@ WORDS: dict[type[Message], str] = {
     BallotOpened: "ballot",
     VoteCast: "vote",
     DecisionMade: "decision",
+    OutcomeSeen: "outcome",
     GateOpened: "gate",
     ApprovalGiven: "approval",
     CancelRequested: "cancel",
@@ -42,7 +43,8 @@ WORDS: dict[type[Message], str] = {
     CapsulePacked: "capsule",
     RunClosed: "closed",
 }
-"""What happened, by kind of fact. Model calls get no line: `flotilla show` has them."""
+"""What happened, by kind of fact. Model calls and the asking of voters get no line:
+`flotilla show` has them."""
 
 GIST_WIDTH = 160
 
@@ -50,7 +52,7 @@ GIST_WIDTH = 160
 def line(entry: Entry, began: datetime) -> str | None:
     """The line on a fact, or None when it is not worth one."""
     word = "spoiled" if entry.message is None else _word(entry.message)
-    if word is None:
+    if word is None or isinstance(entry.message, CastVote | BallotAnswered):
         return None
     since = max(0.0, (entry.at - began).total_seconds())
     return f"{since:8.1f}  {word:<9}  {plain(_about(entry)):<24}  {short(gist(entry), GIST_WIDTH)}".rstrip()

@@ -70,12 +70,13 @@ def _listed(run: str, requested: Stored | None, closed: Stored | None, prefix: s
 
 
 async def _views_of_waiting(opened: Session, going_on: set[str]) -> dict[str, RunView]:
-    """The runs of which a task has waited; few do, so only these are read whole."""
+    """The runs of which a task has waited, or that have a gate; few do, so only these are read whole."""
     if not going_on:
         return {}
     prefix = opened.settings.prefix
-    waits = await opened.bus.log.scan(f"{prefix}.{opened.tenant}.*.wait.>")
-    waited = going_on & {wait.subject.removeprefix(f"{prefix}.").split(".")[1] for wait in waits}
+    own = f"{prefix}.{opened.tenant}.*"
+    stops = [*await opened.bus.log.scan(f"{own}.wait.>"), *await opened.bus.log.scan(f"{own}.gate.*")]
+    waited = going_on & {stop.subject.removeprefix(f"{prefix}.").split(".")[1] for stop in stops}
     return {run: view_of(await opened.entries(run)) for run in sorted(waited)}
 
 

@@ -23,6 +23,10 @@ BudgetUsd = Annotated[
 BudgetTokens = Annotated[
     str, typer.Option("--budget-tokens", metavar="N", help="The same in tokens, input and output together.")
 ]
+Designs = Annotated[
+    int | None,
+    typer.Option("--designs", metavar="N", min=1, max=9, help="Make so many designs and let voters choose one."),
+]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Write the project there; new or empty.")]
 Workers = Annotated[str, typer.Option("--workers", metavar="A,B", help="Only these workers.")]
 Data = Annotated[Path | None, typer.Option("--data", metavar="DIR", help="Keep the embedded broker's data there.")]

@@ -119,7 +119,8 @@ class Outside:
 
     `reach` returns or raises `Unreachable` within about 3 s. `new_id` makes ids that sort by time. `tick_s` is
     how often the live view is drawn, `cancel_wait_s` how long the end of a cancelled run is waited for, `retry_s` how
-    often a worker looks for its broker, `gone_s` how long one that watches does without it before it is told.
+    often a worker looks for its broker, `gone_s` how long one that watches does without it before it is told. `user`
+    is who sits at the terminal.
     """
 
     settings: Callable[[], Settings]
@@ -137,6 +138,7 @@ class Outside:
     cancel_wait_s: float = 15.0
     retry_s: float = 1.0
     gone_s: float = 5.0
+    user: Callable[[], str] = lambda: "flotilla"
 
 
 def outside_of(context: Context) -> Outside:

@@ -9,11 +9,13 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from workers.cli.ending import Hints, elapsed, silence, spending, waiting, what_helps
+from workers.cli.ballotline import on_one_line
+from workers.cli.ballotview import BallotSeen
+from workers.cli.ending import Hints, elapsed, gate_line, silence, spending, waiting, what_helps
 from workers.cli.figures import count, plain, seconds
 from workers.cli.graph import Branch, tree
 from workers.cli.taskview import State, TaskView
-from workers.cli.view import BallotView, GateView, RunView
+from workers.cli.view import RunView
 
 STATES: dict[State, tuple[str, str]] = {
     "waiting": ("·", "dim"),
@@ -38,6 +40,7 @@ RUN_STYLES = {
     "cancelled": "bold yellow",
     "waiting for models": "bold yellow",
     "waiting for budget": "bold yellow",
+    "waiting for a person": "bold yellow",
 }
 WIDE, MIDDLE = 100, 76
 MOST_WAITS = 2
@@ -57,12 +60,14 @@ def picture(run: str, view: RunView, now: datetime, size: Size, hints: Hints | N
     """The whole picture of a run, no wider and no higher than the terminal."""
     parts: list[RenderableType] = [_head(run, view), Text()]
     waits = [part for line in waiting(view, now, MOST_WAITS) for part in _few_lines(line, size)]
-    waits += _whole(what_helps(view, hints or Hints.kept(run)), size.width)
+    helps = _whole(what_helps(view, hints or Hints.kept(run)), size.width)
+    lower = len(waits) + len(helps)
     if view.tasks:
-        parts += [_tasks(view, now, size._replace(height=size.height - len(waits))), Text()]
+        parts += [_tasks(view, now, size._replace(height=size.height - lower)), Text()]
     parts += [_one_line(line, "bold yellow") for line in waits]
     parts += [_ballot(ballot) for ballot in view.ballots[-2:]]
-    parts += [_gate(gate) for gate in view.gates if not gate.verdict][-1:]
+    parts += [_one_line(gate_line(gate), "bold yellow") for gate in view.open_gates[-1:]]
+    parts += [Text(line, "bold yellow", no_wrap=True) for line in helps]
     if hint := silence(view, now):
         parts.append(_one_line(hint, "yellow"))
     if not view.is_over:
@@ -165,16 +170,8 @@ def _interest(state: State) -> int:
     return {"done": 0, "stopped": 1, "waiting": 1, "ready": 2}.get(state, 3)
 
 
-def _ballot(ballot: BallotView) -> Text:
-    votes = ", ".join(f"{option} {number}" for option, number in ballot.votes)
-    cast = sum(number for _, number in ballot.votes) + ballot.abstained
-    outcome = f" → {ballot.decision}" if ballot.decision else ""
-    said = f"vote {ballot.ballot}: {votes} ({cast} of {ballot.electorate}){outcome}"
-    return _one_line(said, "" if ballot.decision else "cyan")
-
-
-def _gate(gate: GateView) -> Text:
-    return _one_line(f"waits at gate {gate.gate}: {gate.question}", "bold yellow")
+def _ballot(ballot: BallotSeen) -> Text:
+    return Text(on_one_line(ballot), "" if ballot.outcome else "cyan", no_wrap=True, overflow="ellipsis")
 
 
 def _foot(view: RunView, now: datetime, width: int) -> Text:

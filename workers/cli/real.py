@@ -1,5 +1,6 @@
 """The composition root of the command: the real broker, the real fleet, the real terminal."""
 
+import getpass
 import os
 import secrets
 from contextlib import AbstractAsyncContextManager
@@ -36,7 +37,16 @@ def outside() -> Outside:
         state_dir=state_dir(os.environ, Path.home()),
         pid=os.getpid(),
         alive=is_alive,
+        user=user,
     )
+
+
+def user() -> str:
+    """The name of the account; an account without one is just the command."""
+    try:
+        return getpass.getuser() or "flotilla"
+    except (OSError, KeyError):
+        return "flotilla"
 
 
 def settings() -> Settings:

@@ -1,7 +1,6 @@
 """Commands that start, follow and stop runs: run, submit, watch, cancel."""
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,20 +10,19 @@ from pydantic import ValidationError
 from contracts.v1.budgets import Budget
 from contracts.v1.runs import CancelRequested, RunRequested
 from workers.cli.amounts import budget_typed
-from workers.cli.brokers import Broker, given_broker
 from workers.cli.complaints import INTERRUPTED, Misused
 from workers.cli.delivering import deliver, leave_behind
 from workers.cli.ending import Hints
+from workers.cli.entries import Entry
 from workers.cli.figures import short
 from workers.cli.following import Fleet, Following, Shown
 from workers.cli.lines import JsonLines, Lines
-from workers.cli.local import running_fleet
 from workers.cli.loops import go
-from workers.cli.options import BudgetTokens, BudgetUsd, Idea, Json, Model, Nats, Out, RunId, RunName, Tenant
+from workers.cli.options import BudgetTokens, BudgetUsd, Designs, Idea, Json, Model, Nats, Out, RunId, RunName, Tenant
 from workers.cli.outside import Outside, note, outside_of, say
+from workers.cli.own_fleet import fleet_for
 from workers.cli.screen import Screen
-from workers.cli.sessions import Session, checked_out, checked_run, checked_tenant, connected, session
-from workers.cli.upfile import read_up
+from workers.cli.sessions import Session, checked_out, checked_run, checked_tenant, session
 from workers.cli.view import view_of
 from workers.runtime.settings import without_password
 
@@ -33,30 +31,32 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; it is recorded with 
 
 def run(
     context: typer.Context, idea: Idea, out: Out = None, tenant: Tenant = "", run_id: RunId = "", model: Model = "",
-    budget: BudgetUsd = "", budget_tokens: BudgetTokens = "", json: Json = False, nats: Nats = "",
+    budget: BudgetUsd = "", budget_tokens: BudgetTokens = "", designs: Designs = None, json: Json = False,
+    nats: Nats = "",
 ) -> None:  # fmt: skip
     """Build IDEA and watch it: on the fleet that is up, or on one of its own for the time of the run."""
     outside = outside_of(context)
     target = checked_out(out) if out is not None else None
-    request = _request(outside, idea, tenant, run_id, model, budget_typed(budget, budget_tokens))
+    request = _request(outside, idea, tenant, run_id, model, budget_typed(budget, budget_tokens), designs)
     raise typer.Exit(go(_run(outside, request, bool(run_id), target, json, nats)))
 
 
 async def _run(
     outside: Outside, request: RunRequested, chosen: bool, target: Path | None, json: bool, nats: str
 ) -> int:
-    async with _fleet_for(outside, nats, request.tenant) as (opened, own_fleet):
+    async with fleet_for(outside, nats, request.tenant) as (opened, own_fleet):
         await _submit(opened, request, chosen)
         return await _follow(opened, request.run, json, own_fleet, target)
 
 
 def submit(
     context: typer.Context, idea: Idea, tenant: Tenant = "", run_id: RunId = "", model: Model = "",
-    budget: BudgetUsd = "", budget_tokens: BudgetTokens = "", json: Json = False, nats: Nats = "",
+    budget: BudgetUsd = "", budget_tokens: BudgetTokens = "", designs: Designs = None, json: Json = False,
+    nats: Nats = "",
 ) -> None:  # fmt: skip
     """Hand IDEA to the fleet and return at once; prints the run's id."""
     outside = outside_of(context)
-    request = _request(outside, idea, tenant, run_id, model, budget_typed(budget, budget_tokens))
+    request = _request(outside, idea, tenant, run_id, model, budget_typed(budget, budget_tokens), designs)
     go(_submitted(outside, request, bool(run_id), json, nats))
 
 
@@ -75,8 +75,15 @@ def watch(context: typer.Context, run: RunName, tenant: Tenant = "", json: Json 
 async def _watch(outside: Outside, run: str, tenant: str, json: bool, nats: str) -> int:
     checked_run(run)
     async with session(outside, nats, tenant) as opened:
-        await opened.entries(run)
+        if _is_only_a_ballot(await opened.entries(run)):
+            raise Misused(f"{run} is a ballot of its own; see it with `flotilla ballot show {run}{opened.options}`")
         return await _follow(opened, run, json)
+
+
+def _is_only_a_ballot(entries: Sequence[Entry]) -> bool:
+    """Whether nobody has requested a run, and a ballot is all that there is: it has no end to be followed to."""
+    names = {entry.name.partition(".")[0] for entry in entries}
+    return "ballot" in names and "run" not in names
 
 
 def cancel(context: typer.Context, run: RunName, reason: Reason = "", tenant: Tenant = "", nats: Nats = "") -> None:
@@ -96,11 +103,15 @@ async def _cancel(outside: Outside, run: str, reason: str, tenant: str, nats: st
         say(f"run {run}: cancel asked for" if said.news else f"run {run}: somebody has asked for a cancel already")
 
 
-def _request(outside: Outside, idea: str, tenant: str, run_id: str, model: str, budget: Budget | None) -> RunRequested:
+def _request(
+    outside: Outside, idea: str, tenant: str, run_id: str, model: str, budget: Budget | None, designs: int | None
+) -> RunRequested:
     settings = outside.settings()
     whose, name = checked_tenant(tenant or settings.tenant), checked_run(run_id or outside.new_id())
     try:
-        return RunRequested(tenant=whose, run=name, idea=idea, model=model, budget=budget, requested_by="flotilla")
+        return RunRequested(
+            tenant=whose, run=name, idea=idea, model=model, budget=budget, designs=designs, requested_by="flotilla"
+        )
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)[0]
         raise Misused(f"{'.'.join(str(part) for part in wrong['loc'])}: {short(wrong['msg'], 200)}") from None
@@ -114,27 +125,6 @@ async def _submit(opened: Session, request: RunRequested, chosen: bool) -> None:
             f"run {request.run} exists already; watch it with `flotilla watch {request.run}{opened.options}` "
             "or choose another --run-id"
         )
-
-
-@asynccontextmanager
-async def _fleet_for(outside: Outside, nats: str, tenant: str) -> AsyncIterator[tuple[Session, Fleet]]:
-    """A connection to the broker that was named, or to one of our own with a fleet; and that fleet."""
-    settings = outside.settings()
-    broker = given_broker(nats, settings, read_up(outside.state_dir, outside.alive))
-    if broker is not None:
-        note(f"broker {broker}")
-        async with connected(outside, broker, tenant, settings) as opened:
-            yield opened, None
-        return
-    async with outside.fleet.server(None) as server:
-        broker = Broker(server.url, "embedded, with a fleet of its own for this run")
-        note(f"broker {broker}")
-        own = settings.model_copy(update={"nats_url": server.url, "log_level": "error", "http_port": 0})
-        async with (
-            running_fleet(outside, own, outside.fleet.names) as fleet,
-            connected(outside, broker, tenant, own) as opened,
-        ):
-            yield opened, fleet
 
 
 async def _follow(opened: Session, run: str, json: bool, own_fleet: Fleet = None, out: Path | None = None) -> int:
@@ -165,6 +155,7 @@ def _hints(opened: Session, run: str, left_behind: Path | None, out: Path | None
             "not kept, its broker ends with this command; --out DIR writes it",
             f"flotilla budget {run}{nats}{opened.options}",
             f"flotilla models{nats}",
+            f"flotilla approve {run}{nats}{opened.options}",
         )
     return kept if out is None else kept._replace(project="")
 

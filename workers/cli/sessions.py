@@ -88,6 +88,16 @@ def checked_raise(name: str) -> str:
     return _checked("raise id", name)
 
 
+def checked_ballot(name: str) -> str:
+    """The name of a ballot, if it may be part of a subject."""
+    return _checked("name of a ballot", name)
+
+
+def checked_gate(name: str) -> str:
+    """The name of a gate, if it may be part of a subject."""
+    return _checked("name of a gate", name)
+
+
 def _checked(what: str, token: str) -> str:
     if not is_token(token):
         raise Misused(f"{short(token)!r} is no {what}: use 1 to 64 characters of A-Z a-z 0-9 _ -")

@@ -73,13 +73,14 @@ def facts_by_task(entries: Sequence[Entry]) -> dict[str, TaskFacts]:
     """The facts of every task that has been asked for, by task, in the order in which they were asked for."""
     about: dict[str, list[Entry]] = {}
     for entry in entries:
-        if (task := _task_of(entry)) is not None:
+        if (task := task_of(entry)) is not None:
             about.setdefault(task, []).append(entry)
     asked = dict.fromkeys(entry.message.task for entry in entries if isinstance(entry.message, Task))
     return {task: _facts_of(about[task]) for task in asked}
 
 
-def _task_of(entry: Entry) -> str | None:
+def task_of(entry: Entry) -> str | None:
+    """The task that a fact is about, if it is about one; of spoiled facts only results tell."""
     if entry.message is None:
         return entry.name.removeprefix("result.") if entry.name.startswith("result.") else None
     task: str | None = getattr(entry.message, "task", None)

@@ -11,33 +11,22 @@ from typing import Literal, TypeVar
 
 from contracts.message import Message
 from contracts.v1.approvals import ApprovalGiven, GateOpened
-from contracts.v1.ballots import BallotOpened, DecisionMade, VoteCast
+from contracts.v1.ballots import ballot_of
 from contracts.v1.budgets import Budget
 from contracts.v1.capsules import CapsulePacked
 from contracts.v1.journal import ModelCalled
 from contracts.v1.projects import Evidence
 from contracts.v1.runs import CancelRequested, FieldError, RunClosed, RunRequested, Spent, Status
 from contracts.v1.tasks import ProjectVerified, Task
+from workers.cli.ballotview import BallotSeen, ballots_seen
 from workers.cli.entries import Entry, ordered
 from workers.cli.planned import needs_of, planned_tasks
-from workers.cli.taskview import STUCK, TaskView, WaitView, facts_by_task, planned_state, seen
+from workers.cli.taskview import STUCK, TaskView, WaitView, facts_by_task, planned_state, seen, task_of
 
 M = TypeVar("M", bound=Message)
 
 RunState = Literal["unknown", "running", "cancelling"] | Status
 """`unknown` until a request or a task is seen."""
-
-
-@dataclass(frozen=True)
-class BallotView:
-    """A ballot with the votes so far. `decision` is the option, or `undecided`; empty while it is open."""
-
-    ballot: str
-    question: str
-    electorate: int
-    votes: tuple[tuple[str, int], ...] = ()
-    abstained: int = 0
-    decision: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,17 +37,20 @@ class GateView:
     question: str
     verdict: str = ""
     by: str = ""
+    options: tuple[str, ...] = ()
+    option: str = ""
 
 
 @dataclass(frozen=True)
 class RunView:
-    """What is known of a run. `budget` is that of the newest command; `spoiled` holds (name, reason) of facts that do
-    not decode."""
+    """What is known of a run. `voting` are the tasks that ask voters, which stand behind the ballots. `budget`
+    is that of the newest command; `spoiled` holds (name, reason) of facts that do not decode."""
 
     state: RunState = "unknown"
     idea: str = ""
     tasks: tuple[TaskView, ...] = ()
-    ballots: tuple[BallotView, ...] = ()
+    voting: tuple[TaskView, ...] = ()
+    ballots: tuple[BallotSeen, ...] = ()
     gates: tuple[GateView, ...] = ()
     spent: Spent = field(default_factory=Spent)
     budget: Budget | None = None
@@ -75,14 +67,24 @@ class RunView:
     @property
     def waits(self) -> tuple[WaitView, ...]:
         """The tasks that wait for budget now, where a person can help, then those that wait for models."""
-        return tuple(sorted((task.wait for task in self.tasks if task.wait), key=lambda wait: wait.what))
+        return tuple(
+            sorted((task.wait for task in (*self.tasks, *self.voting) if task.wait), key=lambda wait: wait.what)
+        )
 
     @property
     def standing(self) -> str:
         """The state in words: what the run waits for, when none of its tasks goes on meanwhile."""
-        if self.state != "running" or any(task.state in ("running", "repairing") for task in self.tasks):
+        going_on = any(task.state in ("running", "repairing") for task in (*self.tasks, *self.voting))
+        if self.state != "running" or going_on:
             return self.state
+        if self.open_gates:
+            return "waiting for a person"
         return STUCK[self.waits[0].what] if self.waits else self.state
+
+    @property
+    def open_gates(self) -> tuple[GateView, ...]:
+        """The gates that nobody has answered; none once the run is over."""
+        return () if self.is_over else tuple(gate for gate in self.gates if not gate.verdict)
 
     @property
     def is_over(self) -> bool:
@@ -99,11 +101,13 @@ def view_of(entries: Iterable[Entry]) -> RunView:
     facts = ordered(entries)
     request, closing = _first(facts, RunRequested), _first(facts, RunClosed)
     closed = _closing(facts)
+    voting = [entry for entry in facts if _is_of_vote(entry)]
     return RunView(
         state=_state(facts, closing, closed is not None),
         idea=request.idea if request else "",
-        tasks=_tasks(facts, closed.at if closed else None),
-        ballots=_ballots(facts),
+        tasks=_tasks([entry for entry in facts if not _is_of_vote(entry)], closed.at if closed else None),
+        voting=_tasks(voting, closed.at if closed else None),
+        ballots=ballots_seen(facts),
         gates=_gates(facts),
         spent=_spent(facts),
         budget=next((command.budget for command in reversed(_said(facts, Task))), None),
@@ -140,6 +144,12 @@ def _state(facts: Sequence[Entry], closing: RunClosed | None, closed: bool) -> R
     return "running" if facts else "unknown"
 
 
+def _is_of_vote(entry: Entry) -> bool:
+    """Whether a fact is of a task that asks a voter; such tasks are no part of the plan."""
+    task = task_of(entry)
+    return task is not None and ballot_of(task) is not None
+
+
 def _tasks(facts: Sequence[Entry], closed: datetime | None) -> tuple[TaskView, ...]:
     planned, asked = planned_tasks(facts), facts_by_task(facts)
     needs = needs_of(facts, planned)
@@ -152,29 +162,12 @@ def _tasks(facts: Sequence[Entry], closed: datetime | None) -> tuple[TaskView, .
     )
 
 
-def _ballots(facts: Sequence[Entry]) -> tuple[BallotView, ...]:
-    decisions = {decision.ballot: decision for decision in _said(facts, DecisionMade)}
-    return tuple(_ballot(ballot, facts, decisions.get(ballot.ballot)) for ballot in _said(facts, BallotOpened))
-
-
-def _ballot(ballot: BallotOpened, facts: Sequence[Entry], decision: DecisionMade | None) -> BallotView:
-    choices = [vote.choice for vote in _said(facts, VoteCast) if vote.ballot == ballot.ballot]
-    return BallotView(
-        ballot=ballot.ballot,
-        question=ballot.question,
-        electorate=len(ballot.electorate),
-        votes=tuple((option.option, choices.count(option.option)) for option in ballot.options),
-        abstained=choices.count(None),
-        decision=(decision.option or "undecided") if decision else "",
-    )
-
-
 def _gates(facts: Sequence[Entry]) -> tuple[GateView, ...]:
     answers = {answer.gate: answer for answer in _said(facts, ApprovalGiven)}
     return tuple(
-        GateView(gate.gate, gate.question, answer.verdict, answer.by)
+        GateView(gate.gate, gate.question, answer.verdict, answer.by, gate.options, answer.option or "")
         if (answer := answers.get(gate.gate))
-        else GateView(gate.gate, gate.question)
+        else GateView(gate.gate, gate.question, options=gate.options)
         for gate in _said(facts, GateOpened)
     )
 
