@@ -1,6 +1,10 @@
 """Builds facts of run `r` of tenant `t`, and runs from them."""
 
+from dataclasses import replace
+
 from contracts.subjects import name_of
+from contracts.v1.approvals import ApprovalGiven
+from contracts.v1.ballots import CountedVote, DecisionMade
 from contracts.v1.failures import TaskFailed
 from contracts.v1.journal import Call
 from contracts.v1.plans import Plan, PlannedTask
@@ -41,6 +45,9 @@ POLICY = Policy(roles=BRIEFS, blueprint=Blueprint(ballots=Ballots(design=None, r
 
 VOTING = Policy(roles=BRIEFS, families={"": "builtin", "claude": "anthropic", "gpt": "openai"})
 """A fleet whose runs have the ballots that they have by default."""
+
+THREE = replace(VOTING, blueprint=Blueprint(designs=3))
+"""A fleet that makes three designs to choose from."""
 SHA = "0" * 64
 REQUIREMENTS = Requirements(
     title="Notes", package="notes", summary="", criteria=(Criterion(id="AC-1", statement="a note can be made"),)
@@ -132,6 +139,19 @@ def reviewed(n, *severities):
 
 def repaired(n, digit=None):
     return ProjectRepaired(**IDS, task=f"repair-{n}", files=(file("api.py", digit or str(n)),))
+
+
+def decided(ballot, option, by="rule", reason="", **stood):
+    """`stood` are voters, each with the options that it stands for, joined by blanks."""
+    votes = tuple(
+        CountedVote(voter=voter, options=tuple(options.split()), text=f"{voter} says why" if options else "")
+        for voter, options in stood.items()
+    )
+    return DecisionMade(**IDS, ballot=ballot, option=option, by=by, reason=reason, votes=len(votes), counted=votes)
+
+
+def approved(ballot, verdict="approve", **more):
+    return ApprovalGiven(**IDS, gate=ballot, verdict=verdict, by="ann", **more)
 
 
 def packed(name="package"):

@@ -8,7 +8,10 @@ import sys
 from zlib import crc32
 
 from contracts.subjects import address_of, name_of
+from contracts.v1.approvals import GateOpened
+from contracts.v1.ballots import CountedVote, DecisionMade, voting_task
 from contracts.v1.tasks import (
+    BallotAnswered,
     DesignSystem,
     PackProject,
     PerformTask,
@@ -87,6 +90,49 @@ class Script:
         wait = make.waits(command.task, command.attempt, what=("models", "budget")[tape.pick(2)], role=command.role)
         then = ((WHILE, result), (WHILE, result), (WHILE, result), (WHILE, failure), (FOR_EVER,))[tape.pick(5)]
         return [name_of(wait) if tape.chance(15) else wait, *then]
+
+    def ballot(self, name, opened):
+        """What voters, the consensus worker and a person say, in order; `opened` is None if it is spoiled."""
+        ballot = name.removeprefix("ballot.")
+        tape, decision = self.of(f"decision.{ballot}"), DecisionMade(**make.IDS, ballot=ballot, option=None)
+        if opened is None:
+            return [decision.model_copy(update={"by": "refused", "reason": "it does not validate"})]
+        options = [option.option for option in opened.options if option.eligible]
+        votes = tuple(_vote(voter, options, self.of(f"vote.{ballot}.{voter}")) for voter in opened.electorate)
+        decision = decision.model_copy(update={"counted": votes})
+        hard = [
+            (5, [f"decision.{ballot}"]),
+            (10, [decision.model_copy(update={"by": ("undecided", "refused")[tape.pick(2)]})]),
+            (35, [decision.model_copy(update={"by": "escalated"}), *self._person(opened, options)]),
+        ]
+        tasks = [_voted(ballot, vote, tape) for vote in votes]
+        for percent, answer in hard:
+            if tape.chance(percent * self._hardness):
+                return [*tasks, *answer]
+        return [*tasks, decision.model_copy(update={"option": options[tape.pick(len(options))]})]
+
+    def _person(self, opened, options):
+        tape = self.of(f"approval.{opened.ballot}")
+        gate = GateOpened(**make.IDS, gate=opened.ballot, question="?", options=tuple(options))
+        option = (None, None, options[tape.pick(len(options))], "nonsense" if tape.chance(20) else None)[tape.pick(4)]
+        verdict = ("approve", "reject", "ask_for_changes")[tape.pick(3)]
+        answer = make.approved(opened.ballot, verdict, option=option, comment="because")
+        if tape.chance(15):
+            return [gate, FOR_EVER]
+        return [gate, WHILE, name_of(answer) if tape.chance(10) else answer]
+
+
+def _vote(voter, options, tape):
+    stands_for = () if tape.chance(20) else (options[tape.pick(len(options))],)
+    return CountedVote(voter=voter, options=stands_for, text=f"{voter} says why")
+
+
+def _voted(ballot, vote, tape):
+    task = voting_task(ballot, vote.voter)
+    if tape.chance(15):
+        return make.failed(task, role="reviewer", retry=False)
+    given = {**make.IDS, "task": task, "ballot": ballot, "voter": vote.voter}
+    return BallotAnswered(**given, calls=(make.call(task),))
 
 
 def _odd_one(command):

@@ -5,12 +5,12 @@ import random
 import pytest
 
 from contracts.v1.failures import TaskFailed
-from workers.orchestrator import decider, designing, pipeline, product, steps
+from workers.orchestrator import decider, designing, outcomes, pipeline, polls, product, steps
 from workers.orchestrator.decider import Decision
 from workers.orchestrator.run import Run, fold
 
 decide, ask, failures = decider.decide, decider._ask, Run.failures
-next_of_project = pipeline.next_of_project
+next_of_project, of_design, made = pipeline.next_of_project, outcomes._of_design, designing.Designing._made
 
 
 def _does_not_wait_for_its_failure(run, request, step, policy, again):
@@ -61,6 +61,15 @@ def _one_task_at_a_time_and_the_rest_never(run, request, policy):
     return wanted[:1] if isinstance(wanted, list) and "result.design" not in run.facts else []
 
 
+def _decided_when_opened(run, ballot):
+    opened = run.facts.get(f"ballot.{ballot}")
+    return polls.Settled(opened.options[0].option, (), f"ballot.{ballot}") if opened else None
+
+
+def _always_right(run, ballot):
+    return [found.model_copy(update={"right": True}) for found in of_design(run, ballot)]
+
+
 FAULTS = {
     "what follows from a failure does not wait for it": (decider, "_ask", _does_not_wait_for_its_failure),
     "what is lost is never noticed": (decider, "_lost", lambda *of: None),
@@ -84,11 +93,24 @@ FAULTS = {
     "names are cut too late": (steps, "LONGEST_NAME", 64),
     "a cancel is ignored": (Run, "cancel_wanted", None),
     "an unsound plan is taken": (pipeline, "_objections", lambda run, name, planned, policy: ()),
+    "ballots are not waited for": (polls, "settled", _decided_when_opened),
+    "the first design is built whatever was decided": (
+        designing.Designing,
+        "_made",
+        lambda self, name: made(self, "design") or made(self, name),
+    ),
+    "designs are not put to a ballot": (designing.Designing, "_terms", lambda self: None),
+    "a ballot does not wait for all designs": (designing, "is_done", lambda run, step: True),
+    "releases are not put to a ballot": (product.Product, "_ballot", lambda *of: None),
+    "a ballot without an option is waited for": (polls, "_wrong_with", lambda *of: ""),
+    "a person's answer is not heeded": (polls, "_answered", lambda *of: None),
+    "outcomes are not said": (pipeline, "outcomes", lambda *of: ()),
+    "a red design was right": (outcomes, "_of_design", _always_right),
     "all but one task are forgotten": (decider, "next_of_project", _one_task_at_a_time_and_the_rest_never),
 }
 
 
-def _first_breach(world, examples=250):
+def _first_breach(world, examples=800):
     chance = random.Random(7)
     for n in range(examples):
         script, schedule = chance.randbytes(300), chance.randbytes(300)

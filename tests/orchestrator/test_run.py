@@ -12,7 +12,7 @@ from workers.orchestrator.run import Run, fold, fold_spoiled
 def _history(world, script, own):
     one = world.World(script, own=own, racing=True)
     one.close()
-    return list(one.log.items())
+    return one.policy, list(one.log.items())
 
 
 def _folded(world, history):
@@ -25,12 +25,13 @@ def _folded(world, history):
 @settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=300), st.booleans(), st.integers(0, 200), st.randoms(use_true_random=False))
 def test_order_and_duplicates_make_no_difference_to_a_run_or_its_decision(world, make, script, own, upto, rng):
-    history = [fact for fact in _history(world, script, own)[:upto] if fact[0] != "run.closed"]
+    policy, history = _history(world, script, own)
+    history = [fact for fact in history[:upto] if fact[0] != "run.closed"]
     mixed = [*history, *(rng.choice(history) for _ in history)]
     rng.shuffle(mixed)
     once, twice = _folded(world, history), _folded(world, mixed)
     assert once == twice
-    assert decide(once, make.POLICY) == decide(twice, make.POLICY)
+    assert decide(once, policy) == decide(twice, policy)
 
 
 def test_the_first_fact_of_a_name_stays_within_one_fold_and_over_two(make):

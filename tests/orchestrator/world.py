@@ -6,11 +6,14 @@ import sys
 from contracts import subjects
 from contracts.codec import decode, encode
 from contracts.message import Command
+from contracts.v1.approvals import ApprovalGiven
+from contracts.v1.ballots import BallotOpened, DecisionMade, OutcomeSeen
 from contracts.v1.failures import TaskFailed
 from contracts.v1.runs import RunClosed
 from contracts.v1.tasks import (
     BuildModule,
     DesignProposed,
+    DesignSystem,
     PackProject,
     PerformTask,
     ProjectReviewed,
@@ -29,12 +32,12 @@ make = sys.modules["orchestrator_tests_making"]
 script = sys.modules["orchestrator_tests_script"]
 
 SPOILED = "spoiled"
-TRIGGERS = ("run.requested", "run.cancel", "result", "failure", "timer", "wait")
+TRIGGERS = ("run.requested", "run.cancel", "result", "failure", "timer", "wait", "decision", "approval")
 
 
-def decided(run):
+def decided(run, policy=make.POLICY):
     """What is decided, after looking at it from all sides."""
-    decision = decider.decide(run, make.POLICY)
+    decision = decider.decide(run, policy)
     if run.is_closed:
         assert decision == NOTHING, "something is said after the end"
     if "run.cancel" in (*run.facts, *run.spoiled) and run.request and not run.is_closed:
@@ -43,10 +46,12 @@ def decided(run):
     names = [subjects.name_of(message) for message in decision.messages]
     assert len(set(names)) == len(names), "two messages of one name"
     assert not set(names) & (set(run.facts) | run.spoiled), "a name is said twice"
-    after = decider.decide(fold(run, decision.messages), make.POLICY)
+    after = decider.decide(fold(run, decision.messages), policy)
     waits = any(isinstance(message, TaskFailed) for message in decision.messages)
-    assert waits or after == NOTHING, "deciding again says more"
-    assert not waits or after != NOTHING, "nothing follows from a failure"
+    begun = any(name.startswith("task.") for name in (*run.facts, *run.spoiled, *names))
+    assert waits or after == NOTHING or not (begun or after.messages), "deciding again says more"
+    left_out = [message for message in decision.messages if getattr(message, "task", "").startswith("design")]
+    assert not waits or after != NOTHING or left_out, "nothing follows from a failure"
     for failure in decision.messages:
         if isinstance(failure, TaskFailed) and failure.error == "deadline":
             assert not waits_of(failure, (*run.facts, *run.spoiled)), "the deadline of an attempt that has waited"
@@ -77,6 +82,7 @@ class World:
 
     def __init__(self, answers, schedule=b"", replicas=1, own=False, racing=False):
         self.script, self.schedule, self.racing = script.Script(answers), script.Tape(schedule), racing
+        self.policy = (make.POLICY, make.VOTING, make.THREE)[self.script.of("policy").pick(3)]
         self.replicas = [Replica() for _ in range(replicas)]
         self.log, self.timers, self.events = {}, {}, []
         self.sober = replicas == 1 and not racing
@@ -111,7 +117,7 @@ class World:
         if not self.events:
             return False
         kind, what = self.events.pop(self.schedule.pick(len(self.events)))
-        self._deliver(what) if kind == "trigger" else self._answer(what)
+        {"trigger": self._deliver, "command": self._answer, "ballot": self._vote}[kind](what)
         return True
 
     def _early(self):
@@ -126,6 +132,8 @@ class World:
             self.events.append(("trigger", name))
         if isinstance(stored, Command):
             self.events.append(("command", stored))
+        if name.startswith("ballot."):
+            self.events.append(("ballot", name))
         return True
 
     def _answer(self, command):
@@ -134,6 +142,13 @@ class World:
         answer = self.script.answer(command, self.racing)
         endless = f"task-{command.task}-{command.attempt}" not in self.timers
         self.silent = self.silent or (not answer and endless)
+        self._say_all(answer)
+
+    def _vote(self, name):
+        stored = self.log[name]
+        self._say_all(self.script.ballot(name, None if stored is SPOILED else stored))
+
+    def _say_all(self, answer):
         for place, fact in enumerate(answer):
             if fact is script.WHILE:
                 return self.parked.append(answer[place + 1 :])
@@ -163,7 +178,7 @@ class World:
     def _act(self, replica):
         """Decide and say until what the log holds is what was meant; returns False when the replica crashed."""
         while True:
-            decision = decided(replica.run)
+            decision = decided(replica.run, self.policy)
             for timer in decision.timers:
                 self.timers.setdefault(timer.name, False)
             as_meant = True
@@ -173,7 +188,8 @@ class World:
                 name = subjects.name_of(message)
                 if name not in self.log:
                     self._check_said(message)
-                    burnt = self.racing and isinstance(message, Command) and self.schedule.chance(3)
+                    may_burn = isinstance(message, Command | BallotOpened)
+                    burnt = self.racing and may_burn and self.schedule.chance(3)
                     self.put(name, SPOILED if burnt else message)
                 theirs = self.log[name]
                 as_meant = as_meant and (theirs == message or isinstance(theirs, Command))
@@ -188,6 +204,50 @@ class World:
             self._check_timers(message)
             self._check_attempts(message)
             self._check_needs(message)
+        if isinstance(message, BallotOpened):
+            self._check_ballot(message)
+        if isinstance(message, OutcomeSeen):
+            self._check_outcome(message)
+
+    def _check_ballot(self, opened):
+        names = [option.option for option in opened.options]
+        if opened.ballot == "design":
+            assert names[-1] == "revise", "nobody can ask for another design"
+            assert all(isinstance(self.result(name), DesignProposed) for name in names[:-1]), "an option is no design"
+            count = self.policy.blueprint.designs
+            over = [n for n in range(1, count + 1) if self._is_over("design" if n == 1 else f"design-O{n}")]
+            assert len(over) == count, "opened before all designs had come or failed"
+        else:
+            number = int(opened.ballot.removeprefix("release-"))
+            assert names == ["release", "repair"], f"{opened.ballot} has the options {names}"
+            assert self.result(f"verify-{number}").evidence.passed, "put to a ballot while red"
+            assert not self._wants_repair(number), "put to a ballot while blocked"
+
+    def _is_over(self, task):
+        failed = [name for name in self.log if name.startswith(f"failure.{task}")]
+        return self.result(task) or failed or self.log.get(f"result.{task}") is SPOILED
+
+    def _check_outcome(self, outcome):
+        decision, answer = self.log[f"decision.{outcome.ballot}"], self.log.get(f"approval.{outcome.ballot}")
+        if decision.option is not None:
+            assert outcome.option == decision.option, "the outcome of another option"
+            assert outcome.right == self.result("verify-1").evidence.passed, "the sandbox says otherwise"
+        else:
+            assert isinstance(answer, ApprovalGiven), "right without anybody who knows"
+            assert outcome.right, "a person is wrong"
+        assert not set(outcome.voters_right) & set(outcome.voters_wrong), "right and wrong at once"
+
+    def taken(self, ballot):
+        """The option that was taken at a ballot, by voters or by a person; None while there is none."""
+        decision, answer = self.log.get(f"decision.{ballot}"), self.log.get(f"approval.{ballot}")
+        if not isinstance(decision, DecisionMade) or decision.by in ("undecided", "refused"):
+            return None
+        if decision.by != "escalated":
+            return decision.option
+        if not isinstance(answer, ApprovalGiven):
+            return None
+        options = [option.option for option in self.log[f"ballot.{ballot}"].options if option.eligible]
+        return answer.option or options[0 if answer.verdict == "approve" else -1]
 
     def _check_timers(self, command):
         assert "run" in self.timers, "a command without the run's deadline"
@@ -227,11 +287,17 @@ class World:
         name = _plain(command.task)
         for need in next((task.needs for task in self._plan() if task.task == name), ()):
             per_module = [task for task in self._plan() if task.task == need and task.each]
-            assert per_module or self.result(need), f"{name} was asked for before {need} was done"
+            made = self.taken("design") if need == "design" else None
+            assert per_module or self.result(need) or self.result(made), f"{name} was asked for before {need} was done"
         if isinstance(command, PerformTask):
             assert all(self.result(given.task) for given in command.inputs), f"{name} lacks an input"
         if isinstance(command, BuildModule | WriteTests):
             assert any(isinstance(fact, DesignProposed) for fact in self.log.values()), f"{name} without a design"
+        if isinstance(command, BuildModule | WriteTests | RepairProject) and self.policy.blueprint.ballots.design:
+            taken = self.taken("design")
+            assert taken, f"{name} before a design was chosen"
+            made = self.result("design-R1" if taken == "revise" else taken)
+            assert made.design == command.design, f"{name} goes by another design than the chosen one"
         number = int(name.rpartition("-")[2]) if re.search(r"-\d+$", name) else 0
         if isinstance(command, VerifyProject):
             makers = BuildModule | WriteTests | PerformTask
@@ -246,6 +312,8 @@ class World:
         if isinstance(command, PackProject):
             last = max(n for n in range(1, 9) if isinstance(self.result(f"verify-{n}"), ProjectVerified))
             assert self.result(f"review-{last}") and not self._wants_repair(last), "packed what is not fine"
+            if self.policy.blueprint.ballots.release:
+                assert self.taken(f"release-{last}") == "release", "packed what was not released"
 
     def _is_open(self, name):
         """Whether a name is that of a wait that can be read, of an attempt that has not ended."""
@@ -256,7 +324,7 @@ class World:
     def _wants_repair(self, n):
         verified, reviewed = self.result(f"verify-{n}"), self.result(f"review-{n}")
         blocking = isinstance(reviewed, ProjectReviewed) and any(f.severity == "blocking" for f in reviewed.findings)
-        return blocking or not verified.evidence.passed
+        return blocking or not verified.evidence.passed or self.taken(f"release-{n}") == "repair"
 
     def _was_verified(self, command):
         """Whether another round had the same files; another attempt at this one, or its task anew, is none."""
@@ -270,7 +338,10 @@ class World:
         if closed.status == "completed" and own is None:
             assert closed.evidence.passed, "completed while red"
             assert closed.capsule, "completed without a capsule"
+            assert self.taken("design") in (None, "revise") or "outcome.design" in self.log, "nothing was learned"
             for command in [fact for fact in self.log.values() if isinstance(fact, Command)]:
+                if isinstance(command, DesignSystem) and "ballot.design" in self.log:
+                    continue  # one that failed is left out
                 kind = make.REPORTS.get(type(command), TaskPerformed)
                 assert isinstance(self.result(_plain(command.task)), kind), f"{command.task} is not done"
         if closed.status == "completed" and own is not None:

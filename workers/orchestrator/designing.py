@@ -149,6 +149,7 @@ class Designing:
                 options=(*options, Option(option=REVISE, title="have the architect make another design")),
                 context=polls.as_text({"requirements": self.planned.requirements.model_dump(mode="json")}),
                 default=eligible[0],
+                status_quo=REVISE,
                 authors=polls.authors_of(outcomes),
             )
             return polls.opened(self.request, self.policy, terms, asked)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.v1.approvals import ApprovalGiven
-from contracts.v1.ballots import BallotOpened, DecisionMade, Option, Panelist
+from contracts.v1.ballots import BallotOpened, DecisionMade, Option, Panelist, TieBreak
 from contracts.v1.runs import RunRequested
 from contracts.v1.tasks import Outcome
 from workers.orchestrator.blueprint import BallotTerms
@@ -35,14 +35,18 @@ class Poll:
 
 @dataclass(frozen=True)
 class Question:
-    """What a ballot asks. `authors` are the targets that made what is voted on, `default` is taken if terms say so."""
+    """What a ballot asks. `authors` are the targets that made what is voted on, `default` is taken if terms say so.
+
+    A vote for the `status_quo` is a veto where the rule knows vetoes.
+    """
 
     ballot: str
     question: str
     options: tuple[Option, ...]
     context: str
     default: str
-    status_quo: str | None = None
+    status_quo: str
+    ties: tuple[TieBreak, ...] = ()
     authors: tuple[str, ...] = ()
 
 
@@ -73,7 +77,7 @@ def opened(request: RunRequested, policy: Policy, terms: BallotTerms, asked: Que
         panel=panel,
         context=asked.context,
         status_quo=asked.status_quo,
-        tie_order=("status_quo",) if asked.status_quo else (),
+        tie_order=asked.ties,
         default_option=asked.default if terms.no_quorum == "default" else None,
         exclude_families=tuple(sorted(authors)),
         budget=policy.budget(request.budget),

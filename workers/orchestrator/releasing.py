@@ -37,6 +37,7 @@ def release_question(
         context=as_text(known),
         default=REPAIR,
         status_quo=REPAIR,
+        ties=("status_quo",),
         authors=authors,
     )
 
