@@ -18,6 +18,8 @@ from workers.llm.model import ModelRequest, Piece, PromptMessage, Provider
 from workers.llm.presets import PRESETS
 from workers.llm.targets import Target
 
+pytest.register_assert_rewrite("tests.llm.providers.claude")
+
 KEY = "sk-canary-0123456789"
 RECORDED = Path(__file__).parent / "recorded"
 

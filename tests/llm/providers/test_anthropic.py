@@ -1,6 +1,5 @@
 """Anthropic: what is sent, what comes back in pieces, and every way to fail, over real HTTP."""
 
-import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -9,24 +8,14 @@ import pytest
 import pytest_asyncio
 
 from tests.fakes.provider import FakeProvider
-from tests.fakes.script import Play, failing, rate_limited, refused, truncated
-from workers.llm.failures import CallFailed
-from workers.llm.model import Allowance, Began, End, ModelRequest, Piece, PromptMessage, Provider, Text, Usage
+from tests.fakes.script import Play, failing, rate_limited
+from tests.llm.providers.claude import ASKED, SCHEMA, Claude, failure, pieces
+from workers.llm.model import Allowance, Began, End, ModelRequest, PromptMessage, Provider, Text, Usage
 from workers.llm.presets import PRESETS
 from workers.llm.providers.anthropic import make
 from workers.llm.targets import Capabilities, Target
 
-SCHEMA: dict[str, Any] = {
-    "title": "Vote",
-    "type": "object",
-    "properties": {
-        "choice": {"type": "string", "title": "Choice", "minLength": 1},
-        "weight": {"type": "integer", "minimum": 1, "maximum": 5, "default": 3},
-    },
-    "required": ["choice"],
-    "additionalProperties": False,
-}
-ASKED = ModelRequest(
+TALK = ModelRequest(
     messages=(
         PromptMessage(role="system", text="You vote."),
         PromptMessage(role="user", text="The question."),
@@ -34,7 +23,16 @@ ASKED = ModelRequest(
         PromptMessage(role="assistant", text="Maybe."),
         PromptMessage(role="user", text="Yes or no?"),
     ),
-    reply_schema=SCHEMA,
+    reply_schema={
+        "title": "Vote",
+        "type": "object",
+        "properties": {
+            "choice": {"type": "string", "title": "Choice", "minLength": 1},
+            "weight": {"type": "integer", "minimum": 1, "maximum": 5, "default": 3},
+        },
+        "required": ["choice"],
+        "additionalProperties": False,
+    },
     max_output_tokens=50_000,
 )
 RECORDED = b"""event: message_start
@@ -101,21 +99,8 @@ async def provider(fake: FakeProvider) -> AsyncIterator[Making]:
         await each.close()
 
 
-async def pieces(provider: Provider, request: ModelRequest = ASKED) -> list[Piece]:
-    return [piece async for piece in provider.stream(request)]
-
-
-async def failure(provider: Provider) -> tuple[CallFailed, list[Piece]]:
-    """What a call failed by, and the pieces that had come."""
-    heard: list[Piece] = []
-    with pytest.raises(CallFailed) as caught:
-        async for piece in provider.stream(ASKED):
-            heard.append(piece)
-    return caught.value, heard
-
-
-def texts(heard: list[Piece]) -> list[str]:
-    return [piece.text for piece in heard if isinstance(piece, Text)]
+class TestAnthropic(Claude):
+    """What holds for every way."""
 
 
 async def test_a_recorded_stream_comes_as_text_and_inclusive_tokens(fake, provider):
@@ -133,7 +118,7 @@ async def test_a_recorded_stream_comes_as_text_and_inclusive_tokens(fake, provid
 
 
 async def test_the_request_is_what_the_api_wants(fake, provider):
-    await pieces(provider())
+    await pieces(provider(), TALK)
 
     (heard,) = fake.requests
     assert (heard.method, heard.path) == ("POST", "/v1/messages")
@@ -254,16 +239,6 @@ async def test_stop_reasons_are_mapped_and_kept(fake, provider, finish, stop):
     assert (end.stop, end.finish) == (stop, finish)
 
 
-async def test_truncation_and_refusal_keep_their_text_and_tokens(fake, provider):
-    fake.script(truncated('{"choice": "y', usage=Usage(10, 20)), refused("I won't.", usage=Usage(10, 3)))
-
-    cut, no = await pieces(provider()), await pieces(provider())
-
-    assert ("".join(texts(cut)), cut[-1]) == ('{"choice": "y', End("length", "max_tokens", Usage(10, 20)))
-    assert "".join(texts(no)) == "I won't."
-    assert no[-1] == End("refusal", "refusal", Usage(10, 3), "The request was declined.")
-
-
 async def test_tokens_that_were_not_counted_are_unknown_and_never_zero(fake, provider):
     fake.script(Play(counts=False))
 
@@ -333,28 +308,6 @@ async def test_a_retry_after_date_is_never_early(fake, provider):
 
 
 @pytest.mark.parametrize(
-    ("fault", "kind", "began", "said"),
-    [
-        ("drop_before", "disconnected", 0, 0),
-        ("drop_after_headers", "disconnected", 1, 0),
-        ("drop_midway", "interrupted", 1, 2),
-        ("end_early", "interrupted", 1, 2),
-        ("malformed", "interrupted", 1, 2),
-        ("nonsense", "server_error", 1, 0),
-    ],
-)
-async def test_a_broken_answer_is_a_failure_and_one_request(fake, provider, fault, kind, began, said):
-    fake.script(Play("One two three four.", fault=fault))
-
-    failed, heard = await failure(provider())
-
-    assert failed.kind == kind
-    assert [isinstance(piece, Began) for piece in heard].count(True) == began
-    assert len(texts(heard)) == said
-    assert len(fake.requests) == 1
-
-
-@pytest.mark.parametrize(
     ("code", "first", "later"),
     [
         ("overloaded_error", "overloaded", "interrupted"),
@@ -375,12 +328,6 @@ async def test_an_error_event_in_the_stream_is_a_kind_of_failure(fake, provider,
     assert [type(piece) for piece in heard] == [Began]
 
 
-async def test_no_connection_is_unreachable(provider):
-    failed, _ = await failure(provider(url="http://127.0.0.1:9"))
-
-    assert failed.kind == "unreachable"
-
-
 async def test_a_key_in_an_error_is_not_shown(fake, provider):
     fake.script(failing(401, message="invalid x-api-key sk-ant-test-0001, look at https://console"))
 
@@ -388,19 +335,6 @@ async def test_a_key_in_an_error_is_not_shown(fake, provider):
 
     assert "0001" not in failed.reason
     assert "invalid x-api-key" in failed.reason
-
-
-async def test_closing_the_generator_hangs_up(fake, provider):
-    fake.script(Play("slow, slow, slow", each_s=30.0))
-    stream = provider().stream(ASKED)
-    async with contextlib.aclosing(stream):
-        async for piece in stream:
-            if isinstance(piece, Text):
-                break
-
-    await fake.idle()
-
-    assert fake.requests[0].outcome == "hung up"
 
 
 async def test_calls_share_a_connection_and_close_lets_go_of_it(fake, provider):

@@ -1,6 +1,5 @@
 """Claude on Bedrock: signed requests, AWS's frames and AWS's errors, over real HTTP."""
 
-import contextlib
 import importlib.util
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -10,26 +9,14 @@ import pytest_asyncio
 
 from tests.fakes.messages import AWS_STREAM_TYPE, aws_frame
 from tests.fakes.provider import FakeProvider
-from tests.fakes.script import Play, failing, refused, truncated
-from workers.llm.failures import CallFailed
-from workers.llm.model import Began, End, ModelRequest, Piece, PromptMessage, Provider, Text, Usage
+from tests.fakes.script import Play, failing
+from tests.llm.providers.claude import Claude, failure, pieces, texts
+from workers.llm.model import Began, End, Provider, Text, Usage
 from workers.llm.presets import PRESETS
 from workers.llm.providers.bedrock import make
 from workers.llm.targets import Capabilities, Target
 
 MODEL = "eu.anthropic.claude-sonnet-4-6-v1:0"
-SCHEMA: dict[str, Any] = {
-    "title": "Vote",
-    "type": "object",
-    "properties": {"choice": {"type": "string"}},
-    "required": ["choice"],
-    "additionalProperties": False,
-}
-ASKED = ModelRequest(
-    messages=(PromptMessage(role="system", text="You vote."), PromptMessage(role="user", text="Yes or no?")),
-    reply_schema=SCHEMA,
-    max_output_tokens=1000,
-)
 
 Making = Callable[..., Provider]
 
@@ -64,21 +51,8 @@ def _forget_sessions() -> None:
     _get_session.cache_clear()
 
 
-async def pieces(provider: Provider) -> list[Piece]:
-    return [piece async for piece in provider.stream(ASKED)]
-
-
-async def failure(provider: Provider) -> tuple[CallFailed, list[Piece]]:
-    """What a call failed by, and the pieces that had come."""
-    heard: list[Piece] = []
-    with pytest.raises(CallFailed) as caught:
-        async for piece in provider.stream(ASKED):
-            heard.append(piece)
-    return caught.value, heard
-
-
-def said(heard: list[Piece]) -> str:
-    return "".join(piece.text for piece in heard if isinstance(piece, Text))
+class TestBedrock(Claude):
+    """What holds for every way."""
 
 
 async def test_a_signed_request_goes_to_the_model_s_path(fake, provider):
@@ -120,7 +94,7 @@ async def test_the_newer_endpoint_speaks_anthropic_s_own_api(fake, provider):
     heard = await pieces(provider(url=f"{fake.url}/anthropic", options=options, model="anthropic.claude-opus-5-5"))
 
     (asked,) = fake.requests
-    assert said(heard) == "All is well."
+    assert "".join(texts(heard)) == "All is well."
     assert asked.path == "/anthropic/v1/messages"
     assert "/eu-west-1/bedrock-mantle/aws4_request" in asked.headers["authorization"]
     assert asked.body["model"] == "anthropic.claude-opus-5-5"
@@ -176,16 +150,6 @@ def test_the_fake_s_frames_are_those_of_aws():
     recorded = bytes.fromhex("0000003d0000002007fd83960c") + b"content-type\x07\x00\x10application/json{'foo':'bar'}"
 
     assert aws_frame({"content-type": "application/json"}, b"{'foo':'bar'}") == recorded + bytes.fromhex("8d9c08b1")
-
-
-async def test_a_truncation_and_a_refusal_are_told_apart(fake, provider):
-    fake.script(truncated('{"choice'), refused())
-
-    cut, no = (await pieces(provider()))[-1], (await pieces(provider()))[-1]
-
-    assert isinstance(cut, End)
-    assert isinstance(no, End)
-    assert (cut.stop, no.stop) == ("length", "refusal")
 
 
 @pytest.mark.parametrize(
@@ -257,28 +221,6 @@ async def test_an_exception_frame_is_a_kind_of_failure(fake, provider, code, kin
     assert [type(piece) for piece in heard] == [Began]
 
 
-@pytest.mark.parametrize(
-    ("fault", "after", "kind"),
-    [
-        ("drop_before", 2, "disconnected"),
-        ("drop_after_headers", 2, "disconnected"),
-        ("drop_midway", 0, "disconnected"),
-        ("drop_midway", 2, "interrupted"),
-        ("end_early", 2, "interrupted"),
-        ("malformed", 0, "server_error"),
-        ("malformed", 2, "interrupted"),
-        ("nonsense", 2, "server_error"),
-    ],
-)
-async def test_a_broken_answer_is_a_failure_and_one_request(fake, provider, fault, after, kind):
-    fake.script(Play("One two three four.", fault=fault, after=after))
-
-    failed, _ = await failure(provider())
-
-    assert failed.kind == kind
-    assert len(fake.requests) == 1
-
-
 async def test_half_a_frame_is_no_answer(fake, provider):
     frame = aws_frame({":event-type": "chunk", ":message-type": "event"}, b'{"bytes":"e30="}')
     fake.script(Play(body=frame[:-7], headers={"content-type": AWS_STREAM_TYPE}))
@@ -296,20 +238,3 @@ async def test_without_credentials_it_says_where_to_put_them(fake, provider, mon
     assert failed.kind == "denied"
     assert "AWS_ACCESS_KEY_ID" in failed.reason
     assert fake.requests == []
-
-
-async def test_no_connection_is_unreachable(provider):
-    assert (await failure(provider(url="http://127.0.0.1:9")))[0].kind == "unreachable"
-
-
-async def test_closing_the_generator_hangs_up(fake, provider):
-    fake.script(Play("slow, slow, slow", each_s=30.0))
-    stream = provider().stream(ASKED)
-    async with contextlib.aclosing(stream):
-        async for piece in stream:
-            if isinstance(piece, Text):
-                break
-
-    await fake.idle()
-
-    assert fake.requests[0].outcome == "hung up"

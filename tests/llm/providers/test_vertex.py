@@ -1,6 +1,5 @@
 """Claude on Vertex: the path of a publisher's model, access tokens and Google's errors, over real HTTP."""
 
-import contextlib
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -9,25 +8,13 @@ import pytest
 import pytest_asyncio
 
 from tests.fakes.provider import FakeProvider
-from tests.fakes.script import Play, failing, rate_limited, refused, truncated
-from workers.llm.failures import CallFailed
-from workers.llm.model import Began, End, ModelRequest, Piece, PromptMessage, Provider, Text, Usage
+from tests.fakes.script import Play, failing, rate_limited
+from tests.llm.providers.claude import SCHEMA, Claude, failure, pieces
+from workers.llm.model import Began, End, Provider, Text, Usage
 from workers.llm.presets import PRESETS
 from workers.llm.providers.vertex import make
 from workers.llm.targets import Capabilities, Target
 
-SCHEMA: dict[str, Any] = {
-    "title": "Vote",
-    "type": "object",
-    "properties": {"choice": {"type": "string"}},
-    "required": ["choice"],
-    "additionalProperties": False,
-}
-ASKED = ModelRequest(
-    messages=(PromptMessage(role="system", text="You vote."), PromptMessage(role="user", text="Yes or no?")),
-    reply_schema=SCHEMA,
-    max_output_tokens=1000,
-)
 PLACE = {"project_id": "lab-7", "region": "europe-west1"}
 VARIABLES = (
     "ANTHROPIC_VERTEX_PROJECT_ID",
@@ -56,17 +43,8 @@ async def provider(fake: FakeProvider, monkeypatch: pytest.MonkeyPatch) -> Async
         await each.close()
 
 
-async def pieces(provider: Provider) -> list[Piece]:
-    return [piece async for piece in provider.stream(ASKED)]
-
-
-async def failure(provider: Provider) -> tuple[CallFailed, list[Piece]]:
-    """What a call failed by, and the pieces that had come."""
-    heard: list[Piece] = []
-    with pytest.raises(CallFailed) as caught:
-        async for piece in provider.stream(ASKED):
-            heard.append(piece)
-    return caught.value, heard
+class TestVertex(Claude):
+    """What holds for every way."""
 
 
 async def test_the_request_goes_to_the_publisher_s_model_with_the_token(fake, provider):
@@ -133,16 +111,6 @@ async def test_a_stream_comes_as_text_and_inclusive_tokens(fake, provider):
     assert len(fake.requests) == 1
 
 
-async def test_a_truncation_and_a_refusal_are_told_apart(fake, provider):
-    fake.script(truncated('{"choice'), refused())
-
-    cut, no = (await pieces(provider()))[-1], (await pieces(provider()))[-1]
-
-    assert isinstance(cut, End)
-    assert isinstance(no, End)
-    assert (cut.stop, no.stop) == ("length", "refusal")
-
-
 @pytest.mark.parametrize(
     ("play", "kind", "retry_after_s"),
     [
@@ -178,25 +146,6 @@ async def test_a_quota_by_the_minute_is_a_rate_limit_in_google_s_own_words(fake,
     assert "Quota exceeded" in failed.reason
 
 
-@pytest.mark.parametrize(
-    ("fault", "after", "kind"),
-    [
-        ("drop_before", 2, "disconnected"),
-        ("drop_midway", 0, "disconnected"),
-        ("drop_midway", 2, "interrupted"),
-        ("end_early", 2, "interrupted"),
-        ("malformed", 0, "server_error"),
-        ("nonsense", 2, "server_error"),
-        ("error_midway", 0, "server_error"),
-    ],
-)
-async def test_a_broken_answer_is_a_failure_and_one_request(fake, provider, fault, after, kind):
-    fake.script(Play("One two three four.", fault=fault, after=after))
-
-    assert (await failure(provider()))[0].kind == kind
-    assert len(fake.requests) == 1
-
-
 async def test_without_credentials_it_says_where_to_put_them(fake, provider, monkeypatch, tmp_path):
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "absent.json"))
 
@@ -211,20 +160,3 @@ async def test_a_token_in_an_error_is_not_shown(fake, provider):
     fake.script(failing(401, message="The token token-0001 has expired."))
 
     assert "0001" not in (await failure(provider()))[0].reason
-
-
-async def test_no_connection_is_unreachable(provider):
-    assert (await failure(provider(url="http://127.0.0.1:9")))[0].kind == "unreachable"
-
-
-async def test_closing_the_generator_hangs_up(fake, provider):
-    fake.script(Play("slow, slow, slow", each_s=30.0))
-    stream = provider().stream(ASKED)
-    async with contextlib.aclosing(stream):
-        async for piece in stream:
-            if isinstance(piece, Text):
-                break
-
-    await fake.idle()
-
-    assert fake.requests[0].outcome == "hung up"
