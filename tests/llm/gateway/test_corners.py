@@ -213,12 +213,18 @@ def test_hedging_keeps_to_its_share_when_many_calls_are_late_at_once(world, says
     assert len(a.calls) == 80 and len(b.calls) == 4
 
 
-def test_a_second_call_that_can_not_be_prepared_leaves_the_first_alone(world, says, ask):
+def hedged(world, ask):
+    """Two targets after so many calls that one more may have a second call, and the records that this has to change."""
     world.models = records = Away()
     a, b = world.target("a"), world.target("b", limits=Limits(requests_per_minute=10))
     world.route("a", "b", hedge=Hedge(after_s=5.0))
     for n in range(30):
         ask(n)
+    return a, b, records
+
+
+def test_a_second_call_that_can_not_be_prepared_leaves_the_first_alone(world, says, ask):
+    a, b, records = hedged(world, ask)
     a.script[:] = [says(first_s=20.0)]
     records.is_away = True
     assert ask(31).target == "a"
@@ -226,11 +232,7 @@ def test_a_second_call_that_can_not_be_prepared_leaves_the_first_alone(world, sa
 
 
 def test_a_second_call_is_not_made_when_the_first_has_spoken_meanwhile(world, says, ask):
-    world.models = records = Away()
-    a, b = world.target("a"), world.target("b", limits=Limits(requests_per_minute=10))
-    world.route("a", "b", hedge=Hedge(after_s=5.0))
-    for n in range(30):
-        ask(n)
+    a, b, records = hedged(world, ask)
     a.script[:] = [says(first_s=5.5)]
     records.slow_s = 1.0
     said = ask(31, budget=Budget(usd=1.0))
