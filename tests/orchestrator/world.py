@@ -237,6 +237,11 @@ class World:
             assert outcome.right, "a person is wrong"
         assert not set(outcome.voters_right) & set(outcome.voters_wrong), "right and wrong at once"
 
+    def _design(self):
+        """The task whose design is to be built; the architect's own where there was no ballot."""
+        taken = self.taken("design") or "design"
+        return "design-R1" if taken == "revise" else taken
+
     def taken(self, ballot):
         """The option that was taken at a ballot, by voters or by a person; None while there is none."""
         decision, answer = self.log.get(f"decision.{ballot}"), self.log.get(f"approval.{ballot}")
@@ -287,17 +292,17 @@ class World:
         name = _plain(command.task)
         for need in next((task.needs for task in self._plan() if task.task == name), ()):
             per_module = [task for task in self._plan() if task.task == need and task.each]
-            made = self.taken("design") if need == "design" else None
-            assert per_module or self.result(need) or self.result(made), f"{name} was asked for before {need} was done"
+            made = self._design() if need == "design" else need
+            assert per_module or self.result(made), f"{name} was asked for before {need} was done"
         if isinstance(command, PerformTask):
             assert all(self.result(given.task) for given in command.inputs), f"{name} lacks an input"
         if isinstance(command, BuildModule | WriteTests):
             assert any(isinstance(fact, DesignProposed) for fact in self.log.values()), f"{name} without a design"
         if isinstance(command, BuildModule | WriteTests | RepairProject) and self.policy.blueprint.ballots.design:
-            taken = self.taken("design")
-            assert taken, f"{name} before a design was chosen"
-            made = self.result("design-R1" if taken == "revise" else taken)
-            assert made.design == command.design, f"{name} goes by another design than the chosen one"
+            assert self.taken("design"), f"{name} before a design was chosen"
+            assert self.result(self._design()).design == command.design, (
+                f"{name} goes by another design than the chosen one"
+            )
         number = int(name.rpartition("-")[2]) if re.search(r"-\d+$", name) else 0
         if isinstance(command, VerifyProject):
             makers = BuildModule | WriteTests | PerformTask
