@@ -19,6 +19,8 @@ from typer.testing import CliRunner
 from contracts.codec import encode
 from contracts.message import Message
 from contracts.subjects import parse, subject_of
+from contracts.v1.approvals import GateOpened
+from contracts.v1.ballots import BallotOpened, DecisionMade, VoteCast, deadline_timers
 from contracts.v1.capsules import CapsulePacked
 from contracts.v1.failures import TaskFailed
 from contracts.v1.journal import ModelCalled
@@ -49,10 +51,13 @@ from contracts.v1.tasks import (
     VerifyProject,
     WriteTests,
 )
+from contracts.v1.timers import DeadlinePassed
 from workers.cli.app import made
+from workers.cli.ballotview import ballot_seen
 from workers.cli.complaints import Unreachable
 from workers.cli.entries import Entry, read
 from workers.cli.outside import Outside, WorkerLine
+from workers.consensus.decisions import as_decision
 from workers.llm.records import MemoryRecords
 from workers.packager.capsule import pack
 from workers.packager.manifest import manifest_of
@@ -237,6 +242,37 @@ class Story:
         ]  # fmt: skip
 
 
+class Poll:
+    """A ballot told step by step; `decision` counts what was told before it."""
+
+    def __init__(self, ballot: str = "b1", options: Sequence[str] = ("a", "b"), **terms: Any) -> None:
+        electorate = terms.pop("electorate", ("ada", "bob", "eve"))
+        self.terms = BallotOpened.model_validate({
+            "tenant": "default", "run": terms.pop("run", ballot), "ballot": ballot, "question": "Which?",
+            "options": [{"option": option} for option in options], "electorate": electorate, "quorum": 2,
+            "deadline_s": 60, **terms,
+        })  # fmt: skip
+        self.ids = {"tenant": self.terms.tenant, "run": self.terms.run, "ballot": ballot}
+
+    def vote(self, voter: str, choice: str | None = None, **more: Any) -> VoteCast:
+        return VoteCast(**self.ids, voter=voter, choice=choice, **more)
+
+    def passed(self) -> DeadlinePassed:
+        ids = {name: self.ids[name] for name in ("tenant", "run")}
+        return DeadlinePassed(**ids, name=deadline_timers(self.terms.ballot)[0])
+
+    def gate(self, **more: Any) -> GateOpened:
+        ids = {name: self.ids[name] for name in ("tenant", "run")}
+        return GateOpened(**ids, gate=self.terms.ballot, question="Which, then?", **{"options": ("a", "b"), **more})
+
+    def decision(self, facts: Sequence[Stored]) -> DecisionMade:
+        """What the fleet says of these facts."""
+        seen = ballot_seen([read(fact) for fact in facts], self.terms.ballot)
+        assert seen is not None
+        assert seen.tally is not None
+        return as_decision(self.terms, seen.tally)
+
+
 class HandSignals:
     """Interrupts and answers that the test lines up. One interrupt more follows each answer but the last."""
 
@@ -350,6 +386,10 @@ class Desk:
         for message in messages:
             self.log.put(subject_of(message), encode(message))
 
+    def decide(self, poll: Poll) -> None:
+        """Say what the fleet says of a ballot as it stands."""
+        self.tell([poll.decision(self.log.facts)])
+
     def keep(self, content: bytes) -> None:
         self.artifacts.kept[hashlib.sha256(content).hexdigest()] = content
 
@@ -381,6 +421,16 @@ def story() -> Story:
 
 
 @pytest.fixture
+def poll() -> Poll:
+    return Poll()
+
+
+@pytest.fixture
+def new_poll() -> type[Poll]:
+    return Poll
+
+
+@pytest.fixture
 def new_story() -> type[Story]:
     return Story
 
@@ -409,4 +459,18 @@ def whole_entries() -> list[Entry]:
     for message in [story.request(), *story.planning(), *middle, *story.packing(), *story.closing(status="failed")]:
         log.put(subject_of(message), encode(message))
     log.put("flotilla.default.r1.vote.release.eve", b"not json")
+    return [read(fact) for fact in log.facts]
+
+
+@pytest.fixture(scope="session")
+def ballot_entries() -> list[Entry]:
+    """A ballot with a stranger's vote, an abstention, a spoiled vote, its decision and one that came too late."""
+    poll, log = Poll(electorate=("ada", "bob", "eve", "ivy")), MemoryLog()
+    for said in (poll.terms, poll.vote("mallory", "a"), poll.vote("ada", "a"), poll.vote("bob")):
+        log.put(subject_of(said), encode(said))
+    log.put("flotilla.default.b1.vote.b1.eve", b"not json")
+    log.put(subject_of(poll.passed()), encode(poll.passed()))
+    decision = poll.decision(log.facts)
+    for said in (decision, poll.vote("ivy", "b")):
+        log.put(subject_of(said), encode(said))
     return [read(fact) for fact in log.facts]

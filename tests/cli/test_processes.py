@@ -135,3 +135,27 @@ def _read_until(terminal: int, wanted: bytes) -> bytes:
         except OSError:
             break
     return seen
+
+
+async def test_people_hold_a_ballot_on_a_real_broker(broker: Settings, flotilla: Run) -> None:
+    ask = ("--question", "Which?", "--options", "a,b", "--voters", "ada,bob", "--name", "b1", "--no-wait")
+
+    def on(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return flotilla(*arguments, FLOTILLA_NATS_URL=broker.nats_url)
+
+    opened = await asyncio.to_thread(on, "ballot", "open", *ask)
+    voted = await asyncio.to_thread(on, "ballot", "vote", "b1", "--as", "ada", "--choice", "a")
+    again = await asyncio.to_thread(on, "ballot", "vote", "b1", "--as", "ada", "--choice", "b")
+    shown = await asyncio.to_thread(on, "ballot", "show", "b1")
+    assert (opened.returncode, opened.stdout) == (0, "b1\n")
+    assert (voted.returncode, again.returncode, shown.returncode) == (0, 1, 0)
+    assert "ada votes a" in voted.stdout
+    assert "1 of 2 votes: bob" in shown.stdout
+
+
+async def test_a_ballot_brings_its_own_broker_and_fleet_and_is_decided(flotilla: Run) -> None:
+    ask = ("--question", "Which?", "--options", "a,b,c", "--voters", "5", "--deadline", "30s")
+    result = await asyncio.to_thread(flotilla, "ballot", "open", *ask)
+    assert result.returncode == 0, result.stderr
+    assert "embedded" in result.stderr
+    assert "the same, counted again from the log" in result.stdout

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from contracts.v1.ballots import BallotOpened
+from contracts.v1.ballots import BallotOpened, DecisionMade
 from workers.cli.ballotline import votes_in
 from workers.cli.ballottext import Page, as_json, kept_up, page_of, summed_up, what_it_says
 from workers.cli.ballotview import BallotSeen, VoteSeen, counts_of, figure
@@ -96,6 +96,8 @@ class Lines:
 
     def see(self, entry: Entry, seen: BallotSeen) -> None:
         """Print what came in."""
+        if isinstance(entry.message, DecisionMade):
+            return  # it stands at the end, with all that belongs to it
         vote = next((vote for vote in seen.votes if vote.sequence == entry.sequence), None)
         text = line(entry, seen.opened_at) if vote is None else vote_line(vote, seen)
         if text is not None:

@@ -8,9 +8,9 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from contracts.v1.ballots import Option
-from workers.cli.asking import rule_in_words, terms_in_words
 from workers.cli.ballotline import answered
 from workers.cli.ballotview import BallotSeen, VoteSeen, counts_of, figure, unit_of
+from workers.cli.ballotwords import rule_in_words, terms_in_words
 from workers.cli.figures import ELLIPSIS, count, plain, seconds, short
 from workers.cli.gist import evidence_line
 from workers.cli.modeltable import hanging
@@ -44,7 +44,7 @@ def described(seen: BallotSeen, now: datetime, page: Page, approve: str = "") ->
         yield from _part("context", [short(seen.terms.context, 400)], page)
     yield from _part("options", [_option(option, seen) for option in seen.terms.options], page)
     yield from _part("asked", list(_asked(seen)), page)
-    yield from _part("votes", [line for vote in seen.votes for line in _vote(vote, seen)] or ["none yet"], page)
+    yield from _part("votes", [line for vote in seen.votes for line in _vote(vote, seen.votes)] or ["none yet"], page)
     yield from _part("tally", bars(seen, page), page)
     yield from foot(seen, page, approve)
 
@@ -55,7 +55,7 @@ def kept_up(seen: BallotSeen, now: datetime, page: Page, height: int, approve: s
     rest = [*_part("tally", bars(seen, page), page), *foot(seen, page, approve)]
     room = max(1, height - len(head) - len(rest) - 2)
     newest, before = seen.votes[-room:], len(seen.votes) - room
-    votes = [_cut(f"{_words_of(vote)}" + (f": {_why(vote)}" if _why(vote) else ""), page, HANG) for vote in newest]
+    votes = [_cut(_words_of(vote, newest) + (f": {_why(vote)}" if _why(vote) else ""), page, HANG) for vote in newest]
     votes += [f"and {count(before, 'vote')} before"] if before > 0 else []
     waiting = "none yet" if seen.asked or not seen.terms.panel else "none yet; nobody was asked so far"
     return [*head, *_part("votes", votes or [waiting], page), *rest]
@@ -165,15 +165,20 @@ def _option(option: Option, seen: BallotSeen) -> str:
     return f"{option.option}" + (f"  {'; '.join(said)}" if said else "")
 
 
-def _vote(vote: VoteSeen, seen: BallotSeen) -> Iterator[str]:
-    yield _words_of(vote) + (f": {plain(vote.reason)}" if vote.reason else "")
+def _vote(vote: VoteSeen, beside: Sequence[VoteSeen]) -> Iterator[str]:
+    yield _words_of(vote, beside) + (f": {plain(vote.reason)}" if vote.reason else "")
     if vote.rationale:
         yield f"  {plain(vote.rationale)}"
 
 
-def _words_of(vote: VoteSeen) -> str:
-    target = f" ({vote.target})" if vote.target else ""
-    return f"{vote.voter}{target}  {what_it_says(vote)}"
+def _words_of(vote: VoteSeen, beside: Sequence[VoteSeen]) -> str:
+    """Who votes what; what is below it stands in the same column."""
+    width = min(WIDEST_NAME, max(len(_who(one)) for one in beside))
+    return f"{_who(vote):<{width}}  {what_it_says(vote)}"
+
+
+def _who(vote: VoteSeen) -> str:
+    return f"{vote.voter} ({vote.target})" if vote.target else vote.voter
 
 
 def what_it_says(vote: VoteSeen) -> str:

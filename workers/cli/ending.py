@@ -94,6 +94,8 @@ def standing(run: str, view: RunView, now: datetime, hints: Hints) -> list[str]:
         return ending(run, view, hints)
     ballots = [on_one_line(ballot) for ballot in view.ballots]
     waits = [*ballots, *waiting(view, now), *map(gate_line, view.open_gates), what_helps(view, hints)]
+    if view.is_only_ballots:
+        return [line for line in waits if line]
     return [f"run {run} {view.standing}", *(f"  {line}" for line in waits if line)]
 
 

@@ -13,7 +13,7 @@ from workers.cli.gist import gist_of
 from workers.cli.outside import Outside, note, say
 from workers.cli.own_fleet import fleet_for
 from workers.cli.panels import FamilyOf, Voting, in_words, names_typed, voting_typed
-from workers.cli.sessions import Session, checked_run, checked_tenant, session
+from workers.cli.sessions import Session, checked_ballot, checked_run, checked_tenant, session
 from workers.cli.view import view_of
 from workers.consensus.outcomes import Known, fold
 from workers.llm.catalogue import BadModels, Catalogue
@@ -74,7 +74,7 @@ def _text(said: str, file: str) -> str:
 async def open_it(outside: Outside, asked: Asked, run: str, wait: bool, tenant: str, json: bool, nats: str) -> int:
     """Open the ballot, and wait for its decision unless nobody wants to; returns the exit code."""
     whose = checked_tenant(tenant or outside.settings().tenant)
-    ballot = ballot_typed(asked, whose, checked_run(run or asked.name))
+    ballot = ballot_typed(asked, whose, checked_run(run) if run else checked_ballot(asked.name))
     by_itself = len(asked.voting.panel) < len(asked.voting.electorate)
     if run or by_itself or not wait:
         async with session(outside, nats, whose) as opened:

@@ -13,7 +13,6 @@ from workers.cli.amounts import budget_typed
 from workers.cli.complaints import INTERRUPTED, Misused
 from workers.cli.delivering import deliver, leave_behind
 from workers.cli.ending import Hints
-from workers.cli.entries import Entry
 from workers.cli.figures import short
 from workers.cli.following import Fleet, Following, Shown
 from workers.cli.lines import JsonLines, Lines
@@ -75,15 +74,9 @@ def watch(context: typer.Context, run: RunName, tenant: Tenant = "", json: Json 
 async def _watch(outside: Outside, run: str, tenant: str, json: bool, nats: str) -> int:
     checked_run(run)
     async with session(outside, nats, tenant) as opened:
-        if _is_only_a_ballot(await opened.entries(run)):
+        if view_of(await opened.entries(run)).is_only_ballots:
             raise Misused(f"{run} is a ballot of its own; see it with `flotilla ballot show {run}{opened.options}`")
         return await _follow(opened, run, json)
-
-
-def _is_only_a_ballot(entries: Sequence[Entry]) -> bool:
-    """Whether nobody has requested a run, and a ballot is all that there is: it has no end to be followed to."""
-    names = {entry.name.partition(".")[0] for entry in entries}
-    return "ballot" in names and "run" not in names
 
 
 def cancel(context: typer.Context, run: RunName, reason: Reason = "", tenant: Tenant = "", nats: Nats = "") -> None:

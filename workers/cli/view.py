@@ -82,6 +82,11 @@ class RunView:
         return STUCK[self.waits[0].what] if self.waits else self.state
 
     @property
+    def is_only_ballots(self) -> bool:
+        """Whether nobody has requested anything: ballots of their own stand in the log as runs without an end."""
+        return bool(self.ballots) and not (self.idea or self.tasks or self.is_over)
+
+    @property
     def open_gates(self) -> tuple[GateView, ...]:
         """The gates that nobody has answered; none once the run is over."""
         return () if self.is_over else tuple(gate for gate in self.gates if not gate.verdict)

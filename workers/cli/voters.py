@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import typer
 
 from workers.cli.ballottext import BLOCK, PLAIN_BLOCK, Page, page_of
-from workers.cli.figures import short
+from workers.cli.figures import count, short
 from workers.cli.loops import go
 from workers.cli.options import Json, Nats, Tenant
 from workers.cli.outside import Outside, note, outside_of, say
@@ -37,7 +37,7 @@ async def _voters(outside: Outside, tenant: str, json: bool, nats: str) -> None:
         return
     for line in listed(rows, page_of(outside.console())):
         say(line)
-    note(f"learned from {len(known.counted)} outcomes; the expected rate is drawn towards that of all voters")
+    note(f"learned from {count(len(known.counted), 'outcome')}; the expected rate is drawn towards that of all voters")
 
 
 def listed(rows: Sequence[VoterSeen], page: Page) -> Iterator[str]:
