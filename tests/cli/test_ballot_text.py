@@ -21,7 +21,7 @@ from workers.cli.entries import read
 from workers.cli.lines import line
 from workers.cli.picture import Size, picture
 from workers.cli.view import view_of
-from workers.cli.voters import listed
+from workers.cli.votertable import listed
 from workers.consensus.outcomes import VoterSeen
 
 WIDTHS = [60, 80, 120]

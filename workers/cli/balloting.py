@@ -11,6 +11,7 @@ from workers.cli.entries import Entry
 from workers.cli.figures import plain, short
 from workers.cli.gist import gist_of
 from workers.cli.outside import Outside, note, say
+from workers.cli.progress import progress
 from workers.cli.sessions import RECENT, Session, checked_ballot, checked_run, session
 from workers.cli.voting import Answered, says_the_same, vote_on_ballot
 
@@ -25,8 +26,10 @@ class Found(NamedTuple):
 
 async def found(opened: Session, ballot: str, run: str) -> Found:
     """The ballot of that name; complains when there is none, or several and no run is named."""
-    run = checked_run(run) if run else await _run_of(opened, checked_ballot(ballot))
-    entries = await opened.entries(run)
+    checked_ballot(ballot)
+    with progress(opened.outside, "reading the log"):
+        run = checked_run(run) if run else await _run_of(opened, ballot)
+        entries = await opened.entries(run)
     seen = ballot_seen(entries, ballot)
     if seen is not None:
         return Found(seen, run, entries)

@@ -3,13 +3,13 @@
 import asyncio
 import json as jsonlib
 import os
-from contextlib import AbstractContextManager, nullcontext
 
 from workers.cli.brokers import some_broker
 from workers.cli.complaints import Misused, Unreachable
 from workers.cli.modelcall import Tried, ask, described, without_answer
 from workers.cli.modeltable import as_json, hanging, has_catch_all, listed, rows_of, shown_routes, strangers
 from workers.cli.outside import Bus, Outside, note, say
+from workers.cli.progress import progress
 from workers.cli.sessions import connected, session
 from workers.cli.upfile import read_up
 from workers.llm.accounts import Account, Health, health
@@ -125,7 +125,7 @@ async def _tried(outside: Outside, name: str) -> Tried:
     except ValueError as error:
         raise Misused(str(error)) from None
     try:
-        with _progress(outside, target):
+        with progress(outside, f"waiting for {target.name}"):
             return await ask(provider, target, catalogue, settings.first_token_s, settings.idle_token_s)
     finally:
         await provider.close()
@@ -137,8 +137,3 @@ def _provider(target: Target, catalogue: Catalogue, key: str, settings: Settings
 
     clean_other_output(redactor_for(settings).clean)  # an SDK that is told to log says what the provider echoes
     return provider_for(target, catalogue.preset_of(target), key)
-
-
-def _progress(outside: Outside, target: Target) -> AbstractContextManager[object]:
-    console = outside.console()
-    return console.status(f"waiting for {target.name}") if console.is_terminal else nullcontext()
