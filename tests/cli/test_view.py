@@ -157,6 +157,22 @@ class TestTasks:
         task = view_of(read(fact) for fact in facts).tasks[0]
         assert task.took(facts[-1].at + timedelta(hours=1)) == facts[3].at - facts[1].at
 
+    def test_designs_to_choose_from_stand_side_by_side_and_the_chosen_one_is_built(self, story, viewed):
+        asked, _, proposed = story.designing()
+        facts = [story.request(), *story.planning(), asked.model_copy(update={"alternatives": 2})]
+        facts.append(asked.model_copy(update={"task": "design-O2", "alternative": 2, "alternatives": 2}))
+        other = story.design.model_copy(update={"modules": story.design.modules[:1]})
+        facts += [proposed, proposed.model_copy(update={"task": "design-O2", "design": other})]
+        assert needs(viewed(facts)) == {
+            "plan": (), "design": ("plan",), "build": ("design",), "tests": ("design",), "design-O2": ("plan",),
+        }  # fmt: skip
+        build, _, built = story.building()[:3]
+        facts += [build.model_copy(update={"design": other}), built, *story.verifying()]
+        assert needs(viewed(facts)) == {
+            "plan": (), "design": ("plan",), "build-store": ("design-O2",), "tests": ("design-O2",),
+            "design-O2": ("plan",), "verify": ("build-store",),
+        }  # fmt: skip
+
     def test_a_review_follows_the_verification(self, story, viewed):
         given = {"requirements": story.requirements, "design": story.design, "files": (), "evidence": story.evidence()}
         review = ReviewProject(**story.ids, task="review", role="reviewer", **given)

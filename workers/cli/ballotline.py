@@ -5,11 +5,11 @@ from workers.cli.figures import count, plain
 
 
 def on_one_line(seen: BallotSeen) -> str:
-    """A ballot of a run: how many votes are in, the counts, the outcome."""
+    """A ballot of a run: how many votes are in, the outcome, the counts."""
     counts = ", ".join(f"{name} {figure(seen.terms.rule, number)}" for name, number in counts_of(seen).items())
     waits = "; a person is asked" if seen.waits_for_person else ""
-    outcome = f"  → {answered(seen)}{waits}" if seen.outcome else ""
-    return f"ballot {seen.name}  {votes_in(seen)} of {count(len(seen.terms.electorate), 'vote')}  {counts}{outcome}"
+    outcome = f"→ {answered(seen)}{waits}  " if seen.outcome else ""
+    return f"ballot {seen.name}  {votes_in(seen)} of {count(len(seen.terms.electorate), 'vote')}  {outcome}{counts}"
 
 
 def votes_in(seen: BallotSeen) -> int:

@@ -1,13 +1,26 @@
 """Which tasks a run has and what each needs: from its plan where it says so, else from what came before."""
 
+import re
 from collections.abc import Mapping, Sequence
 
+from contracts.v1.ballots import BallotOpened
 from contracts.v1.plans import Plan, PlannedTask
 from contracts.v1.projects import Design
 from contracts.v1.runs import RunRequested
-from contracts.v1.tasks import DesignProposed, Outcome, PlanProject, ProjectPlanned, Task
+from contracts.v1.tasks import (
+    BuildModule,
+    DesignProposed,
+    DesignSystem,
+    Outcome,
+    PlanProject,
+    ProjectPlanned,
+    Task,
+    WriteTests,
+)
 from workers.cli.entries import Entry
 from workers.orchestrator.steps import module_task
+
+_ANOTHER = re.compile(r"(.+)-[OR]\d")
 
 Needs = dict[str, tuple[str, ...]]
 
@@ -17,8 +30,25 @@ def planned_tasks(entries: Sequence[Entry]) -> dict[str, PlannedTask]:
     plan = plan_of(entries)
     if plan is None:
         return {}
-    design = next((e.message.design for e in entries if isinstance(e.message, DesignProposed)), None)
-    return {task.task: task for planned in plan.tasks for task in _written_out(planned, plan, design)}
+    chosen = _chosen(entries)
+    return {task.task: task for planned in plan.tasks for task in _written_out(planned, plan, chosen)}
+
+
+def _chosen(entries: Sequence[Entry]) -> DesignProposed | None:
+    """The design that is built by: what the commands to build carry, else the only one that nobody votes on."""
+    made = [entry.message for entry in entries if isinstance(entry.message, DesignProposed)]
+    built = next((e.message.design for e in entries if isinstance(e.message, BuildModule | WriteTests)), None)
+    if built is not None:
+        return next((proposed for proposed in reversed(made) if proposed.design == built), next(iter(made), None))
+    several = any(isinstance(entry.message, DesignSystem) and entry.message.alternatives > 1 for entry in entries)
+    voted_on = {option.option for e in entries if isinstance(e.message, BallotOpened) for option in e.message.options}
+    return next((one for one in made if not several and one.task not in voted_on), None)
+
+
+def first_of(task: str, planned: Mapping[str, PlannedTask]) -> str | None:
+    """The planned task of which this one makes another design (`design-O2`), or makes it anew (`design-R1`)."""
+    found = _ANOTHER.fullmatch(task)
+    return found[1] if found and found[1] in planned else None
 
 
 def plan_of(entries: Sequence[Entry]) -> Plan | None:
@@ -30,9 +60,13 @@ def plan_of(entries: Sequence[Entry]) -> Plan | None:
     return found
 
 
-def _written_out(planned: PlannedTask, plan: Plan, design: Design | None) -> list[PlannedTask]:
+def _written_out(planned: PlannedTask, plan: Plan, chosen: DesignProposed | None) -> list[PlannedTask]:
+    design = chosen.design if chosen else None
     each = {task.task for task in plan.tasks if task.each == "module"}
-    needs = tuple(name for need in planned.needs for name in _names(need, need in each, design))
+    own = {task.task: task for task in plan.tasks}
+    by = chosen.task if chosen else ""
+    meant = tuple(by if need == first_of(by, own) else need for need in planned.needs)
+    needs = tuple(name for need in meant for name in _names(need, need in each, design))
     return [
         planned.model_copy(update={"task": name, "needs": needs})
         for name in _names(planned.task, planned.task in each, design)
@@ -59,6 +93,10 @@ def needs_of(entries: Sequence[Entry], planned: Mapping[str, PlannedTask]) -> Ne
     for name, step in planned.items():
         needs[name] = step.needs or planners[-1:]
     for _, command in commands:
+        first = first_of(command.task, planned)
+        if first is not None:
+            needs[command.task] = needs[first]
+    for _, command in commands:
         if command.task not in needs:
             needs[command.task] = _open_ends(entries, needs, _asked(commands, command.task))
     return needs
@@ -71,4 +109,6 @@ def _asked(commands: Sequence[tuple[int, Task]], task: str) -> int:
 def _open_ends(entries: Sequence[Entry], needs: Needs, before: int) -> tuple[str, ...]:
     used = {need for names in needs.values() for need in names}
     results = (e.message.task for e in entries if e.sequence < before and isinstance(e.message, Outcome))
-    return tuple(task for task in results if task in needs and task not in used)
+    others = {task: _ANOTHER.sub(r"\1", task) for task in needs if _ANOTHER.fullmatch(task)}
+    designs = {name for task, first in others.items() if first in needs for name in (task, first)}
+    return tuple(task for task in results if task in needs and task not in used | designs)
