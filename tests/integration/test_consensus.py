@@ -49,7 +49,7 @@ class Voters:
         if said == "wait":
             self.held.set()
             await asyncio.Event().wait()
-        await tools.log.say(vote(task.voter, said, task.ballot, task=task.task))
+        tools.say_first(vote(task.voter, said, task.ballot, task=task.task))
         return tools.report(BallotAnswered, ballot=task.ballot, voter=task.voter)
 
 

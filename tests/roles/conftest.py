@@ -93,7 +93,10 @@ def perform(stage: Stage) -> Callable[..., Awaitable[Outcome]]:
     async def run(role: Role, task: Task, *replies: Any, redelivered: bool = False) -> Outcome:
         stage.replies = list(replies)
         tools = Toolkit(task, stage, stage, Prompts.load(), stage, settings=stage.settings, redelivered=redelivered)
-        return await role.job_for(task).handle(task, tools)
+        outcome = await role.job_for(task).handle(task, tools)
+        for fact in tools.first:
+            await stage.say(fact)
+        return outcome
 
     return run
 

@@ -4,7 +4,7 @@ import asyncio
 import math
 import os
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,10 +12,11 @@ from structlog.contextvars import bound_contextvars
 
 from contracts import subjects
 from contracts.codec import decode
+from contracts.message import Message
 from contracts.subjects import Address
 from contracts.v1.failures import TaskFailed
 from contracts.v1.journal import Call
-from contracts.v1.tasks import Task
+from contracts.v1.tasks import Outcome, Task
 from contracts.v1.waits import TaskWaits
 from workers.llm.calls import Caller, Parked
 from workers.llm.failures import writable
@@ -51,6 +52,7 @@ class RoleService(Service):
         super().__init__(role.name)
         self._caller: Caller | None = None
         self._role, self._prompts, self._callers = role, prompts, callers
+        self._reporting: set[asyncio.Task[bool]] = set()
         self._spent: dict[int, tuple[Call, ...]] = {}
         self._id = f"{role.name}@{socket.gethostname()}:{os.getpid()}"
 
@@ -91,7 +93,7 @@ class RoleService(Service):
         try:
             with bound_contextvars(**_named(task)):  # for lines of the log that know only of a call
                 outcome = await self._role.job_for(task).handle(task, tools)
-            news = (await self.env.bus.log.say(outcome)).news
+            news = await self._report(tools.first, outcome)
         except Parked as parked:
             await self._say_wait(task, parked)
             raise
@@ -105,6 +107,23 @@ class RoleService(Service):
             self.env.metrics.tasks.labels(self.name, "done").inc()
             self.env.metrics.count_calls(outcome.calls)
         return ACK
+
+    async def _report(self, first: Sequence[Message], outcome: Outcome) -> bool:
+        """Say the result, after the facts that belong before it; returns whether it was news.
+
+        What they set off may end the work on this very task, as a vote does that decides: that comes too late here.
+        """
+        if not first:
+            return (await self.env.bus.log.say(outcome)).news
+        reporting = asyncio.create_task(self._say_all(first, outcome))
+        self._reporting.add(reporting)
+        reporting.add_done_callback(self._reporting.discard)
+        return await asyncio.shield(reporting)
+
+    async def _say_all(self, first: Sequence[Message], outcome: Outcome) -> bool:
+        for fact in first:
+            await self.env.bus.log.say(fact)
+        return (await self.env.bus.log.say(outcome)).news
 
     def _tools(self, task: Task, again: bool, deadline: float, live: LiveTask) -> Toolkit:
         bus, settings = self.env.bus, self.env.settings

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from contracts.message import Message
 from contracts.v1.journal import Call
 from contracts.v1.projects import FileRef
 from contracts.v1.tasks import Outcome, Task
@@ -68,6 +69,7 @@ class Toolkit:
     ) -> None:
         self.log, self.artifacts, self.settings, self.prefix = log, artifacts, settings, settings.prefix
         self._task, self._prompts = task, prompts
+        self._first: list[Message] = []
         keeps = settings.journal_completions == "log"
         terms = Terms(redelivered, settings.prefix, deadline, settings.call_timeout_s, keeps, heard)
         self._journal = Journal(task, log, artifacts, caller, terms)
@@ -81,6 +83,15 @@ class Toolkit:
     def target(self) -> str:
         """The target that answered last; empty before any did."""
         return self._journal.target
+
+    @property
+    def first(self) -> tuple[Message, ...]:
+        """The facts that are said before the result."""
+        return tuple(self._first)
+
+    def say_first(self, fact: Message) -> None:
+        """Have a fact said just before the result. What it sets off, say the end of the run, can't come in between."""
+        self._first.append(fact)
 
     async def ask(
         self, prompt: str, *, reply: type[R], check: Callable[[R], Iterable[str]] | None = None, **inputs: Any

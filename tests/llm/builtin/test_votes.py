@@ -1,12 +1,16 @@
 """How the built-in model votes, in the form of each rule."""
 
+import gc
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pydantic import ValidationError
 
 from contracts.v1.projects import Design
 from workers.llm.builtin import BuiltinModel
+from workers.llm.builtin.jobs.review import _file
 from workers.llm.builtin.project.cutting import flaws
 from workers.roles.reviewer.replies import ChoiceReply
 
@@ -185,3 +189,19 @@ def test_a_vote_can_be_refused_malformed_and_the_same_again(answered):
     first, second = (answered(BuiltinModel(), "ChoiceReply", **blocks) for _ in range(2))
     assert first == second
     assert answered(BuiltinModel(), "ChoiceReply", **{**blocks, "options": []}).stop == "refusal"
+
+
+def test_reviews_in_several_threads_at_once_read_every_file():
+    """CPython 3.11 raises SystemError when two threads build syntax trees and one is interrupted by the collector."""
+    lines = (f"def f{n}(a, b):\n    return [x for x in (a + b) * {n} if x > ({n} + (a * (b + 1)))]" for n in range(200))
+    source = "\n".join(lines)
+    threshold = gc.get_threshold()
+    gc.callbacks.append(give_way := lambda phase, told: time.sleep(0))
+    gc.set_threshold(50)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            found = list(pool.map(lambda _: _file("src/a.py", source), range(48)))
+    finally:
+        gc.callbacks.remove(give_way)
+        gc.set_threshold(*threshold)
+    assert found == [found[0]] * 48

@@ -45,7 +45,7 @@ FORMS: Mapping[str, Form] = {
 
 
 async def vote(task: CastVote, tools: Toolkit) -> BallotAnswered:
-    """Say the voter's vote, then report that it is in the log. The log keeps the one that it has."""
+    """The voter's vote, and the report that it is in the log. The log keeps the one that it has."""
     try:
         preference = await _preference(task, tools)
     except (MalformedReply, RefusedByModel, Impossible) as error:
@@ -62,7 +62,7 @@ async def vote(task: CastVote, tools: Toolkit) -> BallotAnswered:
     if task.signed:
         signature = configured_signer(tools.settings).sign_bytes(cast.signed_bytes)
         cast = cast.model_copy(update={"signature": signature})
-    await tools.log.say(cast)
+    tools.say_first(cast)
     return tools.report(BallotAnswered, ballot=task.ballot, voter=task.voter, abstained=cast.because)
 
 

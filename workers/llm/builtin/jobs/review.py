@@ -2,10 +2,15 @@
 
 import ast
 import re
+import threading
 from collections.abc import Iterator
 
 from contracts.v1.projects import Evidence
 from workers.llm.builtin.jobs.job import Brief, Reply, parsed
+
+ONE_AT_A_TIME = threading.Lock()
+"""CPython 3.11 counts the depth of trees for all threads together, and parsing in two at once may raise SystemError
+(github.com/python/cpython/issues/106905)."""
 
 LONGEST_FUNCTION = 80
 LOW_COVERAGE = 80.0
@@ -47,7 +52,8 @@ def _finding(severity: str, path: str | None, message: str) -> Finding:
 
 def _file(path: str, content: str) -> list[Finding]:
     try:
-        tree = ast.parse(content)
+        with ONE_AT_A_TIME:
+            tree = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError) as error:
         return [_finding("blocking", path, f"This is not Python: {error}. Write the file anew.")]
     findings = [found for node in ast.walk(tree) for found in _node(path, node)]
