@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from contracts.v1.ballots import DecisionMade, VoteCast
 from contracts.v1.runs import RunClosed
+from workers.runtime.signing import Signer, new_seed
 
 pytestmark = [
     pytest.mark.slow,
@@ -17,6 +19,7 @@ pytestmark = [
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
 SCRIPT = EXAMPLES / "submit.mjs"
 IDEA = "A recipe box: recipes have a name and a number of servings."
+VOTER = Path(__file__).with_name("vote.mjs")
 INSTALL = ("npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--silent")
 
 
@@ -26,24 +29,31 @@ def installed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("javascript")
     for name in ("submit.mjs", "package.json"):
         shutil.copy(EXAMPLES / name, folder)
+    shutil.copy(VOTER, folder)
     subprocess.run(INSTALL, cwd=folder, stdin=subprocess.DEVNULL, check=True, timeout=120)
     return folder
 
 
 @pytest.fixture
-def submit(fleet, installed, outside, tmp_path):
-    """Runs the example; returns the lines that it printed."""
+def node(fleet, installed, outside, tmp_path):
+    """Runs a script beside the fleet; returns what it printed."""
 
     def ran(*arguments):
         environment = outside.plain_environment(tmp_path / "home", NATS_URL=fleet.server.url)
         said = subprocess.run(
-            ("node", "submit.mjs", *arguments), cwd=installed, env=environment, stdin=subprocess.DEVNULL,
+            ("node", *arguments), cwd=installed, env=environment, stdin=subprocess.DEVNULL,
             capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert said.returncode == 0, said.stderr
-        return [line.split(" ", 3) for line in said.stdout.splitlines()]
+        return said.stdout
 
     return ran
+
+
+@pytest.fixture
+def submit(node):
+    """Runs the example; returns the lines that it printed."""
+    return lambda *arguments: [line.split(" ", 3) for line in node("submit.mjs", *arguments).splitlines()]
 
 
 def test_it_prints_every_fact_of_its_run_to_the_end(fleet, submit):
@@ -60,6 +70,26 @@ def test_a_request_without_an_idea_is_refused_and_says_so(fleet, submit):
     assert closed[1:3] == ["run_closed", "refused"] and "idea" in closed[3]
     [end] = fleet.facts(closed[0].split(".")[2]).of(RunClosed)
     assert [error.field for error in end.errors] == ["idea"]
+
+
+def test_a_ballot_is_opened_voted_on_with_an_nkey_and_read_from_another_language(fleet, node):
+    seed = new_seed()
+    said = json.loads(node("vote.mjs", "js-ballot", seed.decode()))
+    assert said["key"] == Signer(seed).public_key, "it reads the seed as we do"
+    [decision] = fleet.facts("js-ballot").of(DecisionMade)
+    assert said["decision"]["option"] == decision.option == "go"
+    assert [(vote.voter, vote.text) for vote in decision.counted] == [("ada", "Es läuft – ✓")]
+
+
+def test_votes_that_are_unsigned_or_signed_for_or_by_somebody_else_are_invalid_with_the_reason(fleet, node):
+    node("vote.mjs", "js-forged", new_seed().decode())
+    facts = fleet.facts("js-forged")
+    [decision] = facts.of(DecisionMade)
+    reasons = {one.voter: one.reason for one in decision.invalid}
+    assert set(reasons) == {"bob", "dan", "eve"}
+    assert "is not signed" in reasons["bob"]
+    assert all("the signature is wrong" in reasons[voter] for voter in ("dan", "eve"))
+    assert len(facts.of(VoteCast)) == 4, "what did not count is in the log all the same"
 
 
 def test_the_example_is_short_and_needs_one_package():
