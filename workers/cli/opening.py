@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
-from contracts.v1.ballots import BallotOpened, OutcomeSeen
+from contracts.v1.ballots import BallotOpened
 from contracts.v1.tasks import Task
 from workers.cli.asking import Asked, ballot_typed, pair_typed
 from workers.cli.awaiting import awaited
 from workers.cli.complaints import Complaint, Misused
-from workers.cli.entries import read
 from workers.cli.figures import plain, short
 from workers.cli.gist import gist_of
 from workers.cli.outside import Outside, note, say
@@ -15,7 +14,8 @@ from workers.cli.own_fleet import fleet_for
 from workers.cli.panels import FamilyOf, Voting, in_words, names_typed, voting_typed
 from workers.cli.sessions import Session, checked_ballot, checked_run, checked_tenant, session
 from workers.cli.view import view_of
-from workers.consensus.outcomes import Known, fold
+from workers.consensus.learned import Learned
+from workers.consensus.outcomes import Known
 from workers.llm.catalogue import BadModels, Catalogue
 from workers.llm.targets import NoSuchTarget
 from workers.runtime.settings import Settings
@@ -112,10 +112,7 @@ async def _final(opened: Session, ballot: BallotOpened, of_run: bool) -> BallotO
 
 async def known_voters(opened: Session) -> Known:
     """What the tenant's outcomes say of its voters."""
-    prefix = opened.settings.prefix
-    stored = await opened.bus.log.scan(f"{prefix}.{opened.tenant}.*.outcome.*")
-    facts = [read(fact, prefix).message for fact in stored]
-    return fold(Known(opened.tenant), [fact for fact in facts if isinstance(fact, OutcomeSeen)])
+    return await Learned(opened.bus.log, opened.settings.prefix).by_now(opened.tenant)
 
 
 async def _open(opened: Session, ballot: BallotOpened) -> None:

@@ -5,7 +5,7 @@ facts, and all of them may decide: what is said twice is kept once.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -16,6 +16,7 @@ from contracts.codec import ContractError, Malformed, NewerVersion, NotJson, dec
 from contracts.message import Command, Message
 from contracts.v1.ballots import BallotOpened
 from contracts.v1.runs import FieldError, RunClosed
+from workers.consensus.learned import Learned
 from workers.orchestrator.configured import policy_of
 from workers.orchestrator.decider import SetTimer, decide
 from workers.orchestrator.early_cancels import EarlyCancels
@@ -33,25 +34,21 @@ from workers.runtime.settings import Settings
 from workers.runtime.tracing import Origin
 
 T = TypeVar("T")
-Weigh = Callable[[str, Sequence[str]], Awaitable[dict[str, int]]]
-"""Weights in millionths of a tenant's voters, as they are learned by now."""
 
 
 class Orchestrator(Service):
-    """Folds what it is handed into runs and says what they call for.
+    """Folds what it is handed into runs and says what they call for."""
 
-    Without `weigh` all voters of weighted ballots weigh the same.
-    """
-
-    def __init__(self, policy: Policy, weigh: Weigh | None = None) -> None:
+    def __init__(self, policy: Policy) -> None:
         super().__init__(topology.ORCHESTRATOR)
-        self._policy, self._weigh = policy, weigh
+        self._policy = policy
 
     async def start(self, env: Environment) -> None:
         """Called once the broker is connected."""
         await super().start(env)
         self._runs = KnownRuns(env.bus.log, env.settings.prefix, FoldedRun)
         self._early_cancels = EarlyCancels(env.bus.log, env.settings.prefix)
+        self._learned = Learned(env.bus.log, env.settings.prefix)
 
     async def work(self, delivery: Delivery) -> Verdict:
         """Take a fact in and carry out what its run now calls for."""
@@ -147,9 +144,9 @@ class Orchestrator(Service):
 
     async def _say(self, known: FoldedRun, message: Message) -> bool:
         """Say one message and take it in; returns whether what the log now holds is what was meant here."""
-        if isinstance(message, BallotOpened) and message.rule == "weighted" and self._weigh is not None:
-            weights = await self._weigh(message.tenant, message.electorate)
-            message = message.model_copy(update={"weights": weights})
+        if isinstance(message, BallotOpened) and message.rule == "weighted":
+            voters = await self._learned.by_now(message.tenant)
+            message = message.model_copy(update={"weights": voters.weights(message.electorate)})
         try:
             said = await self.env.bus.log.say(message)
         except TooLarge as error:
@@ -194,9 +191,9 @@ def _refusal(address: subjects.Address, error: ContractError) -> RunClosed:
     )
 
 
-def orchestrator(settings: Settings, weigh: Weigh | None = None) -> Orchestrator:
+def orchestrator(settings: Settings) -> Orchestrator:
     """The orchestrator with the limits, roles and blueprint of the settings. Raises `BadModels` and `BadBlueprint`."""
-    return Orchestrator(policy_of(settings), weigh)
+    return Orchestrator(policy_of(settings))
 
 
 def app() -> FastStream:
