@@ -1,10 +1,15 @@
 """What README and docs/ say is so: links, commands, settings, metrics, workers."""
 
 import re
+import shlex
+from collections.abc import Iterator
 
+import click
+import typer
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
 
+from workers.cli.app import made
 from workers.fleet import worker_names
 from workers.runtime.settings import Settings
 from workers.runtime.telemetry import Metrics
@@ -36,6 +41,30 @@ def test_every_make_target_that_the_pages_name_is_there(pages, root):
     named = {target for command in commands for target in COMMAND.findall(command)}
     assert {"demo", "test"} <= named
     assert sorted(named - targets) == []
+
+
+def test_every_command_and_option_that_the_pages_show_is_there(pages):
+    root = typer.main.get_command(made())
+    shown = [line for page in pages for line in shown_commands(page)]
+    assert len(shown) > 50
+    assert {line: wrong for line in shown if (wrong := strangers(root, shlex.split(line, comments=True)[1:]))} == {}
+
+
+def shown_commands(page) -> Iterator[str]:
+    """The lines of shell blocks that call `flotilla`, up to a pipe."""
+    for text in (*page.blocks(""), *page.blocks("sh")):
+        yield from (line.partition(" | ")[0] for line in text.splitlines() if re.match(r"flotilla [a-z]", line))
+
+
+def strangers(command: click.Command, words: list[str]) -> list[str]:
+    """The first word that is no command, or the options that the command does not have."""
+    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+        name, *words = words
+        if name not in command.commands:
+            return [name]
+        command = command.commands[name]
+    known = {option for one in command.params for option in (*one.opts, *one.secondary_opts)}
+    return [word for word in words if word.startswith("-") and word.partition("=")[0] not in known]
 
 
 def test_every_variable_that_the_pages_name_is_a_setting(pages):
