@@ -4,8 +4,8 @@ import re
 import shlex
 from collections.abc import Iterator
 
-import click
 import typer
+from typer.core import TyperCommand, TyperGroup
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
 
@@ -56,9 +56,9 @@ def shown_commands(page) -> Iterator[str]:
         yield from (line.partition(" | ")[0] for line in text.splitlines() if re.match(r"flotilla [a-z]", line))
 
 
-def strangers(command: click.Command, words: list[str]) -> list[str]:
+def strangers(command: TyperCommand | TyperGroup, words: list[str]) -> list[str]:
     """The first word that is no command, or the options that the command does not have."""
-    while isinstance(command, click.Group) and words and not words[0].startswith("-"):
+    while isinstance(command, TyperGroup) and words and not words[0].startswith("-"):
         name, *words = words
         if name not in command.commands:
             return [name]
