@@ -5,9 +5,9 @@ import shlex
 from collections.abc import Iterator
 
 import typer
-from typer.core import TyperCommand, TyperGroup
 from prometheus_client.metrics import MetricWrapperBase
 from pydantic import BaseModel
+from typer.core import TyperCommand, TyperGroup
 
 from workers.cli.app import made
 from workers.fleet import worker_names
