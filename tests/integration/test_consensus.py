@@ -4,12 +4,11 @@ import asyncio
 import random
 
 import pytest
-from workers.consensus.decisions import as_decision
 
 from contracts.v1.approvals import GateOpened
 from contracts.v1.ballots import BallotOpened, DecisionMade, Option, Panelist, VoteCast, voting_task
 from contracts.v1.tasks import BallotAnswered, CastVote
-from workers.consensus.decider import standing_of
+from workers.consensus.decisions import as_decision
 from workers.consensus.known_ballots import KnownBallots
 from workers.consensus.worker import Consensus
 from workers.runtime.bootstrap import role_service
@@ -77,7 +76,7 @@ async def recounted(ward, name):
     known = runs.named(TENANT, name)
     await runs._read(known)
     box = known.box(name)
-    return as_decision(box.terms, standing_of(box, box.terms))
+    return as_decision(box.terms, box.standing(box.terms))
 
 
 async def test_votes_that_are_not_needed_are_never_asked_for(ward, fleet):

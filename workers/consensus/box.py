@@ -6,6 +6,7 @@ and deadlines in the log, which is the same for everybody.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any, NamedTuple
 
 from contracts.message import Message
@@ -13,7 +14,7 @@ from contracts.subjects import Address
 from contracts.v1.ballots import BallotOpened, DecisionMade, VoteCast, ballot_of, ballot_of_timer, deadline_timers
 from contracts.v1.failures import TaskFailed
 from workers.consensus.signatures import fault
-from workers.consensus.tally import Cast
+from workers.consensus.tally import Cast, Count, Tally, begun, events_of
 
 
 class Heard(NamedTuple):
@@ -41,6 +42,7 @@ class Box:
     """What is known of a ballot. `opened` is its opening, `failed` the voters whose voting task failed, and why.
 
     `asked` are the voters whose task is in the log, `passed` the deadlines by the name of their timer.
+    `memo` belongs to `standing` alone; it is no part of the value.
     """
 
     tenant: str
@@ -53,6 +55,7 @@ class Box:
     passed: Mapping[str, Passed] = field(default_factory=dict)
     decided: Heard | None = None
     has_gate: bool = False
+    memo: dict[str, Count] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def terms(self) -> BallotOpened | None:
@@ -66,9 +69,21 @@ class Box:
         fact = self.decided.fact if self.decided else None
         return fact if isinstance(fact, DecisionMade) else None
 
-    def votes(self, terms: BallotOpened) -> list[Cast]:
-        """The votes as the tally takes them, each checked for its signature."""
-        return [_as_cast(terms, voter, heard) for voter, heard in self.cast.items()]
+    def votes(self, terms: BallotOpened, after: int = 0) -> list[Cast]:
+        """The votes behind a place in the log as the tally takes them, each checked for its signature."""
+        return [_as_cast(terms, voter, heard) for voter, heard in self.cast.items() if heard.sequence > after]
+
+    def standing(self, terms: BallotOpened) -> Tally:
+        """How the ballot stands by these terms. What was counted before is not counted again, unless it was not all."""
+        at = [heard.sequence for heard in self.cast.values()] + self.deadlines()
+        count = self.memo.get("count")
+        if count is None or sum(sequence <= count.upto for sequence in at) != count.events:
+            count = begun(terms, self.opened.sequence if self.opened else 0)
+        more = events_of(
+            self.votes(terms, count.upto), [sequence for sequence in self.deadlines() if sequence > count.upto]
+        )
+        count = self.memo["count"] = reduce(Count.after, more, count)
+        return count.now
 
     def deadlines(self) -> list[int]:
         """Where in the log the ballot's own deadline and that of its extension have passed."""

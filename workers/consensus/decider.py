@@ -27,7 +27,7 @@ from contracts.v1.tasks import CastVote
 from workers.consensus.box import Box
 from workers.consensus.decisions import as_decision
 from workers.consensus.objections import objections
-from workers.consensus.tally import Tally, contenders, tally
+from workers.consensus.tally import Tally, contenders
 from workers.consensus.waves import next_wave
 
 LONGEST_REASON = 4_000
@@ -71,8 +71,7 @@ def decide(box: Box, default_deadline_s: int) -> Wanted:
 
 def standing_of(box: Box, terms: BallotOpened) -> Tally:
     """How the ballot stands by the facts in the box."""
-    opened = box.opened.sequence if box.opened else 0
-    return tally(terms, box.votes(terms), box.deadlines(), opened)
+    return box.standing(terms)
 
 
 def _after(box: Box) -> Wanted:
@@ -92,7 +91,11 @@ def _refused(box: Box, reason: str) -> DecisionMade:
 
 
 def _abstentions(box: Box, now: Tally) -> list[VoteCast]:
-    """The votes of those whose voting task failed: nobody else would ever say anything in their name."""
+    """The votes of those whose voting task failed: nobody else would ever say anything in their name.
+
+    Who is not on the panel votes in person, whatever anybody publishes as the failure of a task for it.
+    """
+    panel = {one.voter for one in box.terms.panel} if box.terms else set[str]()
     return [
         VoteCast(
             tenant=box.tenant,
@@ -103,7 +106,7 @@ def _abstentions(box: Box, now: Tally) -> list[VoteCast]:
             task=voting_task(box.ballot, voter),
         )
         for voter, reason in sorted(box.failed.items())
-        if voter in now.missing and voter not in box.cast
+        if voter in panel and voter in now.missing and voter not in box.cast
     ]
 
 

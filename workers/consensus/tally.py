@@ -17,9 +17,11 @@ many valid votes are there. What is too few for it is foreseen, because valid vo
 are there and those that are missing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
 from hashlib import sha256
+from typing import NamedTuple
 
 from contracts.v1.ballots import BallotOpened, VoteCast
 from workers.consensus.reading import (
@@ -67,29 +69,67 @@ class Tally:
         return not self.by
 
 
+class Event(NamedTuple):
+    """What can end a ballot: a vote, or one of its deadlines, which has none."""
+
+    sequence: int
+    cast: Cast | None
+
+
+@dataclass(frozen=True)
+class Count:
+    """A count under way, after `events` of the ballot's events, the last of them at `upto`. `now` is how it stands.
+
+    Each event takes time that grows with the votes before it and no more, so a large electorate is counted as its votes
+    come in and not anew at each.
+    """
+
+    ballot: BallotOpened
+    opened: int
+    now: Tally
+    late: int = 0
+    voted: frozenset[str] = frozenset()
+    events: int = 0
+    upto: int = 0
+
+    def after(self, event: Event) -> "Count":
+        """The count with the next event as well; nothing changes what is decided."""
+        if not self.now.is_open:
+            return replace(self, events=self.events + 1, upto=event.sequence)
+        count = self._timed(event.sequence) if event.cast is None else self._voted(event.cast)
+        return replace(count, events=self.events + 1, upto=event.sequence)
+
+    def _timed(self, sequence: int) -> "Count":
+        ballot, late = self.ballot, self.late + 1
+        if ballot.no_quorum == "extend" and late == 1 and ballot.extension_s and _winner(ballot, self.now) is None:
+            return replace(self, late=late, now=replace(self.now, extended=True))
+        return replace(self, late=late, now=_ended(ballot, replace(self.now, upto=sequence)))
+
+    def _voted(self, cast: Cast) -> "Count":
+        if cast.voter in self.voted:
+            return self
+        now = _with(self.ballot, self.now, cast, invalid(self.ballot, cast, self.opened))
+        return replace(self, now=now, voted=self.voted | {cast.voter})
+
+
+def begun(ballot: BallotOpened, opened: int = 0) -> Count:
+    """A count of nothing yet; `opened` is the sequence of the ballot."""
+    ballot, now = as_counted(ballot), Tally(missing=electors(ballot))
+    if len(now.missing) < ballot.quorum:
+        now = _out_of_reach(ballot, now)
+    return Count(ballot, opened, now)
+
+
+def events_of(cast: Iterable[Cast], deadlines: Iterable[int]) -> list[Event]:
+    """Votes and deadlines in the order of the log."""
+    events = [*(Event(one.sequence, one) for one in cast), *(Event(at, None) for at in set(deadlines))]
+    return sorted(events, key=lambda event: event.sequence)
+
+
 def tally(ballot: BallotOpened, cast: Sequence[Cast], deadlines: Sequence[int] = (), opened: int = 0) -> Tally:
     """Count. `cast` may be in any order and hold a voter twice; `deadlines` are the sequences of the ballot's timers:
     its own, and that of its extension; `opened` is that of the ballot. Raises `UnknownRule`."""
-    ballot, now = as_counted(ballot), Tally(missing=electors(ballot))
-    if len(now.missing) < ballot.quorum:
-        return _out_of_reach(ballot, now)
-    events = sorted(
-        [(one.sequence, one) for one in cast] + [(at, None) for at in set(deadlines)], key=lambda event: event[0]
-    )
-    late, voted = 0, set[str]()
-    for sequence, vote in events:
-        if vote is None:
-            late += 1
-            if ballot.no_quorum == "extend" and late == 1 and ballot.extension_s and _winner(ballot, now) is None:
-                now = replace(now, extended=True)
-                continue
-            return _ended(ballot, replace(now, upto=sequence))
-        if vote.voter not in voted:
-            voted.add(vote.voter)
-            now = _with(ballot, now, vote, invalid(ballot, vote, opened))
-            if not now.is_open:
-                return now
-    return now
+    return reduce(Count.after, events_of(cast, deadlines), begun(ballot, opened)).now
 
 
 def _with(ballot: BallotOpened, now: Tally, cast: Cast, fault: str) -> Tally:

@@ -4,11 +4,15 @@ A wave is as small as can be: the fewest votes that could make the outcome certa
 at most as large as the ballot says. The next is asked when all who were asked have answered and nothing is certain.
 """
 
+from bisect import bisect_left
 from collections.abc import Collection, Sequence
 
 from contracts.v1.ballots import BallotOpened, Panelist
 from workers.consensus.rules import Answer, standing
 from workers.consensus.tally import Tally, as_counted, contenders, electors
+
+LEADING = 2
+"""How many of the options that lead are tried."""
 
 
 def panel_of(ballot: BallotOpened) -> tuple[Panelist, ...]:
@@ -35,17 +39,28 @@ def next_wave(ballot: BallotOpened, now: Tally, asked: Collection[str]) -> tuple
 
 
 def fewest(ballot: BallotOpened, now: Tally, rest: Sequence[str]) -> int:
-    """How many of these voters, in this order and all alike, could make the outcome certain; all when none can."""
+    """How many of these voters, in this order and all alike, could make the outcome certain; all when none can.
+
+    Looked for by halving, because what some can settle more can settle too; and for the options that lead and the
+    status quo alone, because nobody gets there with fewer.
+    """
     ballot, options = as_counted(ballot), contenders(ballot)
-    for size in range(1, len(rest)):
+    leading = sorted(options, key=lambda option: -now.counts.get(option, 0))[:LEADING]
+    tried = tuple(dict.fromkeys([*leading, *(option for option in options if option == ballot.status_quo)]))
+
+    def can_settle(size: int) -> bool:
         if len(now.answers) + size < ballot.quorum:
-            continue
-        missing = [voter for voter in now.missing if voter not in rest[:size]]
-        for option in options:
-            more = [_all_for(option, voter, options) for voter in rest[:size]]
-            if standing(ballot, options, [*now.answers, *more], missing).certain:
-                return size
-    return len(rest)
+            return False
+        asked = set(rest[:size])
+        missing = [voter for voter in now.missing if voter not in asked]
+        return any(
+            standing(
+                ballot, options, [*now.answers, *(_all_for(option, voter, options) for voter in rest[:size])], missing
+            ).certain
+            for option in tried
+        )
+
+    return bisect_left(range(1, len(rest)), True, key=can_settle) + 1 if rest else 0
 
 
 def _all_for(option: str, voter: str, options: Sequence[str]) -> Answer:

@@ -13,7 +13,7 @@ from contracts.message import Command, Message
 from contracts.v1.approvals import GateOpened
 from contracts.v1.ballots import DecisionMade
 from workers.consensus.box import Box, Heard, ballot_in
-from workers.consensus.decider import SetTimer, Wanted, decide, standing_of
+from workers.consensus.decider import SetTimer, Wanted, decide
 from workers.consensus.known_ballots import KnownBallots, heard
 from workers.runtime import topology
 from workers.runtime.bootstrap import service_app
@@ -52,17 +52,24 @@ class Consensus(Service):
         if ballot is None:  # a timer or a failure of something else
             return ACK
         known = self._runs.named(address.tenant, address.run)
-        async with known.lock:
-            await self._runs.catch_up(known, delivery)
-            if await self._is_over(known, delivery):
-                self._runs.forget(known)
-                return ACK
-            known.upto = max(known.upto, delivery.sequence)
-            known.take_in(address, _stored(delivery))
-            with self.env.bus.tracing.run(known.origin):
-                await self._carry_out(known, ballot, address.noun in TIMED)
-            await self._tell_of(known.box(ballot), address, delivery)
+        try:
+            async with known.lock:
+                await self._take_in(known, ballot, address, delivery)
+        except BaseException:  # a cancel too: the next one must not decide without what this one would have taken in
+            self._runs.miss_turn()
+            raise
         return ACK
+
+    async def _take_in(self, known: KnownBallots, ballot: str, address: subjects.Address, delivery: Delivery) -> None:
+        await self._runs.catch_up(known, delivery)
+        known.take_in(address, _stored(delivery))
+        known.upto = max(known.upto, delivery.sequence)
+        if await self._is_over(known, delivery):
+            self._runs.forget(known)
+            return
+        with self.env.bus.tracing.run(known.origin):
+            await self._carry_out(known, ballot, address.noun in TIMED)
+        await self._tell_of(known.box(ballot), address, delivery)
 
     async def _is_over(self, known: KnownBallots, delivery: Delivery) -> bool:
         """Whether the run has ended, so that nobody waits for its ballots."""
@@ -74,7 +81,11 @@ class Consensus(Service):
         """Say what is wanted, take in what the log has of it, and decide again until nothing more is wanted."""
         while (wanted := decide(known.box(ballot), self.env.settings.ballot_deadline_s)).messages or timed:
             await self._set_timers(known.key, wanted if timed else Wanted())
-            for message, news in zip(wanted.messages, await self._say_all(wanted.messages), strict=True):
+            said = await self._say_all(wanted.messages)
+            if votes := [news.sequence for news in said if news.address.noun == "vote"]:
+                # Others may have voted before these abstentions were stored, and nothing is counted out of order.
+                await self._runs.read_to(known, max(votes))
+            for message, news in zip(wanted.messages, said, strict=True):
                 known.put(ballot, news)
                 await self._said(known.box(ballot), message, news)
             timed = False
@@ -122,7 +133,7 @@ class Consensus(Service):
         if address.noun != "vote" or (terms := box.terms) is None:
             return
         voter = address.names[1]
-        now = standing_of(box, terms)
+        now = box.standing(terms)
         reason = dict(now.invalid).get(voter)
         late = box.decision is not None and delivery.sequence > box.decision.upto
         how = "late" if late else "invalid" if reason else "counted"
