@@ -76,18 +76,29 @@ class KnownRuns(Generic[K]):
                 self.forget(known)
                 return
 
+    def miss_turn(self) -> None:
+        """Note that a hand-over was not worked on here to its end: as if another replica had been handed it."""
+        self.epoch += 1
+
     async def catch_up(self, known: K, delivery: Delivery) -> None:
         """Read what the log has of the run beyond what is known here, up to this delivery at least."""
         epoch = self.epoch
         if known.epoch == epoch:
             return
+        await self.read_to(known, delivery.sequence)
+        # What comes again may be older than what others were handed since, and a copy of the log that lags may show
+        # no more than that. What comes for the first time is newer than all that was handed over.
+        if delivery.number == 1:
+            known.epoch = epoch
+
+    async def read_to(self, known: K, sequence: int) -> None:
+        """Read what the log has of the run beyond what is known here, up to this sequence at least."""
         for _ in range(CATCH_UP_TRIES):
             await self._read(known)
-            if known.upto >= delivery.sequence:
-                known.epoch = epoch
+            if known.upto >= sequence:
                 return
             await asyncio.sleep(CATCH_UP_DELAY_S)
-        raise BusUnavailable(f"the log does not show sequence {delivery.sequence} yet; a replica lags behind")
+        raise BusUnavailable(f"the log does not show sequence {sequence} yet; a replica lags behind")
 
     async def _read(self, known: K) -> None:
         for stored in await self._log.history(*known.key, known.upto):
