@@ -10,6 +10,7 @@ from contracts.subjects import subject_of
 from contracts.v1.ballots import BallotOpened, DecisionMade, OutcomeSeen
 from contracts.v1.budgets import Budget
 from workers.cli.panels import PERSONAS, voting_typed
+from workers.consensus.rules import RULES
 from workers.runtime.signing import Signer
 
 ASK = ("ballot", "open", "--question", "Which?", "--options", "a,b,c")
@@ -104,7 +105,11 @@ class TestRefused:
             (("--voters", "2", "--options", "a,b c"), "'b c' is no name of an option"),
             (("--voters", "2", "--rule", "dice"), "there is no rule 'dice'; there are majority"),
             (("--voters", "2", "--quorum", "3"), "quorum 3 is above the electorate of 2"),
-            (("--voters", "2", "--quorum", "0"), "--quorum"),
+            (("--voters", "2", "--quorum", "0"), "--quorum: give at least 1"),
+            (("--voters", "2", "--rule", "score", "--score-max", "101"), "--score-max: give at most 100"),
+            (("--voters", "2", "--question", "q" * 20_001), "--question: it is too long; give at most 20,000"),
+            (("--voters", ",".join(f"v{n}" for n in range(1001))), "--voters: give at most 1000, and not 1001"),
+            (("--voters", "-3"), "from 1 to 100"),
             (("--voters", "2", "--deadline", "0s"), "--deadline '0s' is over before it begins"),
             (("--voters", "2", "--deadline", "-5s"), "--deadline"),
             (("--voters", "2", "--status-quo", "d"), "--status-quo d: it is none of the options a, b, c"),
@@ -120,8 +125,9 @@ class TestRefused:
             (("--voters", "2", "--rule", "ahead", "--error-rate", "0.1"), "go together"),
             (("--voters", "2", "--rule", "ahead", "--error-rate", "nan", "--accuracy", "0.8"), "are shares"),
             (("--voters", "2", "--rule", "ahead", "--error-rate", "0.01", "--accuracy", "0.4"), "between ½ and 1" ),
-            (("--voters", "2", "--rule", "veto"), "status_quo"),
-            (("--voters", "ada", "--signed"), "no key of ada"),
+            (("--voters", "2", "--rule", "veto"), "--rule veto needs --status-quo"),
+            (("--voters", "ada", "--signed"), "--signed needs the public nkey of each voter: --keys ada=U"),
+            (("--voters", "ada", "--signed", "--keys", "ada=UA,ada=UB"), "--keys names ada twice"),
             (("--voters", "ada", "--keys", "ada=UX"), "--keys belong to --signed"),
             (("--voters", "ada", "--signed", "--keys", "ada"), "NAME=VALUE"),
             (("--voters", "2", "--name", "a--b"), "has -- in it"),
@@ -129,7 +135,9 @@ class TestRefused:
             (("--voters", "2", "--name", "a b"), "no name of a ballot"),
             (("--voters", "2", "--question", " "), "--question"),
             (("--voters", "2", "--context", "@nowhere.txt"), "can't be read"),
+            (("--voters", "2", "--context", "@"), "name the file"),
             (("--voters", "2", "--option", "d=conftest.py"), "--option"),
+            (("--voters", "2", "--option", "a=x", "--option", "a=y"), "--option names a twice"),
             (("--panel", "nobody"), "there is no persona 'nobody'"),
             (("--voters", "2", "--distinct-families"), "the family of"),
         ],
@@ -191,13 +199,15 @@ class TestWaiting:
         self.answers(desk, poll, poll.passed())
         result = desk(*ASK, "--voters", "ada,bob,eve", "--name", "b1")
         assert result.exit_code == 4
-        assert "undecided" in result.stdout
+        assert "ballot b1  undecided after" in result.stdout
+        assert "decided: undecided" not in result.stdout
 
     def test_one_that_is_left_to_a_person_says_how_to_answer(self, desk, new_poll):
         poll = new_poll("b1")
         self.answers(desk, poll, poll.passed(), gate=True)
         result = desk(*ASK, "--voters", "ada,bob,eve", "--name", "b1", "--no-quorum", "escalate")
         assert result.exit_code == 4
+        assert "ballot b1  left to a person after" in result.stdout
         assert "answer it with `flotilla approve b1 b1`" in result.stdout
 
     def test_one_that_the_fleet_refuses_failed(self, desk, new_poll):
@@ -223,6 +233,29 @@ class TestWaiting:
         assert [one["type"] for one in said] == ["fact"] * 4 + ["ballot"]
         last = said[-1]
         assert (last["outcome"], last["counts"], last["recount"]) == ("a", {"a": 2, "b": 0, "c": 0}, "same")
+
+    @pytest.mark.parametrize(
+        ("rule", "way"),
+        [
+            ("majority", "--choice …`"),
+            ("approval", "--approve …,…`"),
+            ("ranked", "--rank …,…`"),
+            ("score", "--score …=3,…=5`"),
+        ],
+    )
+    def test_voters_are_told_the_way_of_the_rule(self, desk, rule, way):
+        result = desk(*ASK, "--voters", "2,ada", "--name", "b1", "--rule", rule, "--no-wait")
+        assert f"flotilla ballot vote b1 --as ada {way}" in result.stderr
+
+    def test_voters_of_a_signed_ballot_in_a_run_are_told_of_the_key_and_the_run(self, desk, story):
+        desk.tell([story.request()])
+        keys = ("--signed", "--keys", f"ada={Signer().public_key}")
+        result = desk(*ASK, "--voters", "ada", "--name", "b1", "--run", "r1", "--no-wait", *keys)
+        assert "flotilla ballot vote b1 --run r1 --as ada --choice … --key-file SEED`" in result.stderr
+
+    def test_the_rules_that_help_names_are_those_that_there_are(self, desk):
+        said = " ".join(desk("ballot", "open", "--help").stdout.replace("│", " ").split())
+        assert all(rule in said for rule in RULES)
 
     def test_a_ballot_that_is_left_goes_on(self, desk):
         desk.signals.left = 1

@@ -65,6 +65,13 @@ def test_bars_are_as_long_as_their_counts_and_ascii_where_nothing_else_is_shown(
     assert plain[0].count("#") == 2 * plain[1].count("#")
 
 
+def test_preferences_stand_in_one_column(poll, stored):
+    facts = stored([poll.terms, poll.vote("ada", "a", target="anthropic:claude-sonnet-5"), poll.vote("bob", "b")])
+    seen = ballot_seen([read(fact) for fact in facts], "b1")
+    ada, bob = kept_up(seen, facts[-1].at, Page(120), 24)[2:4]
+    assert ada.index("a", ada.index(")")) == bob.index("b", bob.index("bob") + 3)
+
+
 @given(data=st.data())
 def test_order_of_arrival_and_duplicates_change_nothing(data, ballot_entries):
     facts = ballot_entries

@@ -69,6 +69,31 @@ class TestShow:
         assert (result.exit_code, "recent ballots: b1" in result.stderr) == (2, True)
         assert "has no ballot nope; it has b1" in desk("ballot", "show", "nope", "--run", "b1").stderr
 
+    def test_a_ballot_that_ended_without_votes_expects_none(self, desk, poll):
+        desk.tell([poll.terms])
+        assert "votes     none yet" in desk("ballot", "show", "b1").stdout
+        desk.tell([poll.passed()])
+        desk.decide(poll)
+        lines = desk("ballot", "show", "b1").stdout.splitlines()
+        assert lines[0].startswith("ballot b1  undecided after")
+        assert "  votes     none" in lines
+
+    def test_what_was_written_for_programs_is_not_poured_out(self, desk, new_poll):
+        poll = new_poll("b1", context=json.dumps({"requirements": "r" * 500}))
+        desk.tell([poll.terms])
+        assert "context   520 characters of JSON" in desk("ballot", "show", "b1").stdout
+
+    def test_without_the_lead_that_is_wanted_most_votes_win_and_the_rule_says_so(self, desk, new_poll):
+        desk.tell([new_poll("b1", rule="ahead", ahead_by=2).terms])
+        text = desk("ballot", "show", "b1").stdout
+        assert "the first option that leads by 2 votes, else the one with the most" in text
+
+    def test_a_decision_that_no_rule_made_says_why_in_the_list_of_facts(self, desk, poll):
+        desk.tell([poll.terms, poll.vote("ada", "a"), poll.vote("bob", "a")])
+        made = poll.decision(desk.log.facts).model_copy(update={"by": "default", "reason": "the default is taken"})
+        desk.tell([made])
+        assert "a (a 2, b 0): the default is taken" in desk("show", "b1").stdout
+
     def test_a_ballot_that_can_not_be_read_says_why(self, desk):
         desk.log.put("flotilla.default.b1.ballot.b1", b"{}")
         result = desk("ballot", "show", "b1")
@@ -121,8 +146,11 @@ class TestVote:
             (("--as", "ada", "--approve", "a"), "reads choice; use --choice"),
             (("--as", "ada", "--rank", "a,a"), "names an option twice"),
             (("--as", "ada", "--score", "a"), "NAME=VALUE"),
-            (("--as", "ada", "--score", "a=1000"), "--scores"),
-            (("--as", "a b", "--choice", "a"), "--voter"),
+            (("--as", "ada", "--score", "a=1000"), "--score: give at most 100"),
+            (("--as", "ada", "--score", "a=-1"), "--score: give at least 0"),
+            (("--as", "ada", "--score", "a=x"), "--score: give a whole number"),
+            (("--as", "ada", "--score", "a=1,a=2"), "--score names a twice"),
+            (("--as", "a b", "--choice", "a"), "--as: 'a b' is no name of a voter"),
             (("--as", "ada", "--choice", "a", "--key-file", "nowhere"), "can't be read"),
         ],
     )
@@ -147,6 +175,8 @@ class TestVote:
         assert "voted already on ballot b1, the same: a" in same.stdout
         assert "and it says: a" in other.stderr
         assert len(desk.log.facts) == 2
+        again = desk("ballot", "vote", "b1", "--as", "ada", "--choice", "a", "--json")
+        assert json.loads(again.stdout)["choice"] == "a"
 
     def test_a_signed_ballot_wants_the_voters_own_signature(self, desk, new_poll, tmp_path):
         mine, other = new_seed(), new_seed()
@@ -189,6 +219,14 @@ class TestOutcome:
         self.decided(desk, poll)
         codes = [desk("ballot", "outcome", "b1", way, "a").exit_code for way in ("--right", "--right", "--wrong")]
         assert codes == [0, 0, 1]
+
+    def test_the_ballot_shows_its_outcome(self, desk, poll):
+        self.decided(desk, poll)
+        assert json.loads(desk("ballot", "show", "b1", "--json").stdout)["turned_out"] is None
+        desk("ballot", "outcome", "b1", "--right", "a", "--reason", "no complaints")
+        text = desk("ballot", "show", "b1").stdout
+        assert "outcome   a was right (ada, eve right; bob wrong): no complaints" in text
+        assert json.loads(desk("ballot", "show", "b1", "--json").stdout)["turned_out"]["right"] is True
 
     def test_nothing_is_learned_before_the_decision_or_of_unknown_options(self, desk, poll):
         desk.tell([poll.terms])

@@ -9,6 +9,7 @@ import pytest
 from workers.cli.complaints import Unreachable
 from workers.cli.upfile import NAME, Up, is_alive, read_up, remove_up, state_dir, write_up
 from workers.llm.models_file import BadModels
+from workers.orchestrator.blueprint_file import BadBlueprint
 
 
 class TestUp:
@@ -44,14 +45,21 @@ class TestUp:
         assert desk.fleet.ran[-1][0] == "nats://there:4222"
         assert len(desk.fleet.servers) == 1
 
-    def test_a_models_file_with_faults_is_told_as_such(self, desk):
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            BadModels("models.yaml", ["targets.a.provider: unknown 'grok'"]),
+            BadBlueprint("blueprint.yaml", ["ballots.relase: unknown field"]),
+        ],
+    )
+    def test_a_file_with_faults_is_told_as_such(self, desk, fault):
         async def refuses(*given):
-            raise BadModels("models.yaml", ["targets.a.provider: unknown 'grok'"])
+            raise fault
 
         desk.fleet.run = refuses
         result = desk("up")
         assert (result.exit_code, "ended by itself" in result.stderr) == (2, False)
-        assert "targets.a.provider: unknown 'grok'" in result.stderr
+        assert result.stderr.endswith(f"flotilla: {fault}\n")
 
     def test_an_unknown_worker_is_refused_with_those_that_there_are(self, desk):
         result = desk("up", "--workers", "sandbox,poet")

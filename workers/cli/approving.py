@@ -56,6 +56,8 @@ def _verdict(option: str, yes: bool, reject: bool, changes: Sequence[str], comme
     word: dict[str, Literal["approve", "reject", "ask_for_changes"]] = {
         "--option": "approve", "--yes": "approve", "--reject": "reject", "--changes": "ask_for_changes",
     }  # fmt: skip
+    if not all(change.strip() for change in changes):
+        raise Misused("--changes: say what is to be changed")
     return Verdict(word[given[0]] if given else None, option, tuple(changes), comment)
 
 
@@ -72,13 +74,20 @@ async def _approve(
             _show(opened, asked, answer, json)
             return
         if answer is not None:
-            raise Complaint(_already(gate, answer))
+            if answer != _meant(asked, verdict, who):
+                raise Complaint(_already(gate, answer))
+            _tell(answer, json, " (answered already, the same)")
+            return
         if any(entry.name == "run.closed" for entry in entries):
             raise Complaint(f"run {run} is over already, so nothing waits at gate {gate} any more")
         meant = _meant(asked, verdict, who)
         if not (await opened.bus.log.say(meant)).news and (answer := _answer(await opened.entries(run), gate)) != meant:
             raise Complaint(_already(gate, answer))
-    say(meant.model_dump_json() if json else f"gate {gate} of run {run}: {gist_of(meant)}")
+    _tell(meant, json)
+
+
+def _tell(answer: ApprovalGiven, json: bool, more: str = "") -> None:
+    say(answer.model_dump_json() if json else f"gate {answer.gate} of run {answer.run}: {gist_of(answer)}{more}")
 
 
 def _asked(entries: Sequence[Entry], run: str, gate: str) -> GateOpened:
@@ -116,8 +125,10 @@ def _show(opened: Session, asked: GateOpened, answer: ApprovalGiven | Entry | No
         say(f"  {_already(asked.gate, answer)}")
         return
     command = f"flotilla approve {asked.run} {asked.gate}{opened.options}"
-    ways = "--option OPTION" if asked.options else "--yes, --reject or --changes TEXT"
-    note(f"answer it with `{command}` and {ways}")
+    if asked.options:
+        note(f"answer it with `{command} --option OPTION`")
+    else:
+        note(f"answer it with `{command} --yes`, or with --reject or --changes TEXT in its place")
 
 
 def _meant(asked: GateOpened, verdict: Verdict, who: str) -> ApprovalGiven:

@@ -1,7 +1,7 @@
 """A ballot as it is typed, made into the fact that opens it, or refused with a sentence on what is wrong. Pure."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -18,6 +18,12 @@ from workers.consensus.objections import objections
 from workers.consensus.rules import RULES, votes_to_lead
 
 DEADLINE_S = 900
+TYPED_AS = {
+    "deadline_s": "--deadline", "extension_s": "--extension", "electorate": "--voters", "voter": "--as",
+    "choice": "--choice", "approved": "--approve", "ranking": "--rank", "scores": "--score",
+}  # fmt: skip
+"""The option that states a field, where it is not the field's own name."""
+
 NO_QUORUM = ("undecided", "escalate", "extend", "default")
 TIES = ("status_quo", "weight", "hash")
 
@@ -87,9 +93,27 @@ def ballot_typed(asked: Asked, tenant: str, run: str) -> BallotOpened:
 def in_a_sentence(error: ValidationError) -> str:
     """The first fault of a message's fields."""
     wrong = error.errors(include_url=False, include_input=False)[0]
-    where = "--" + str(wrong["loc"][0]).removesuffix("_s").replace("_", "-") if wrong["loc"] else ""
-    said = wrong["msg"].removeprefix("Value error, ")
+    field = str(wrong["loc"][0]) if wrong["loc"] else ""
+    where = TYPED_AS.get(field, "--" + field.replace("_", "-")) if field else ""
+    said = _bound(wrong["type"], wrong.get("ctx", {})) or wrong["msg"].removeprefix("Value error, ")
     return short(f"{where}: {said}" if where else said, 300)
+
+
+def _bound(kind: str, bounds: Mapping[str, object]) -> str:
+    """What a field may be, in words; empty for a fault that says it itself."""
+    match kind:
+        case "greater_than_equal":
+            return f"give at least {bounds['ge']}"
+        case "less_than_equal":
+            return f"give at most {bounds['le']}"
+        case "too_long":
+            return f"give at most {bounds['max_length']}, and not {bounds['actual_length']}"
+        case "string_too_long":
+            return f"it is too long; give at most {bounds['max_length']:,} characters"
+        case "int_parsing" | "int_from_float":
+            return "give a whole number"
+        case _:
+            return ""
 
 
 def _check_name(asked: Asked) -> None:
@@ -111,6 +135,8 @@ def _check_rule(asked: Asked) -> None:
         "--accuracy": ("ahead", asked.accuracy),
         "--score-max": ("score", asked.score_max),
     }
+    if asked.rule == "veto" and not asked.status_quo:
+        raise Misused("--rule veto needs --status-quo OPTION: a veto is a vote for that option")
     for option, (rule, typed) in belongs.items():
         if typed not in ("", None) and asked.rule != rule:
             raise Misused(f"{option} belongs to --rule {rule}, and the rule is {asked.rule}")
@@ -207,16 +233,31 @@ def _lead(asked: Asked) -> int | None:
 
 
 def _keys(asked: Asked) -> dict[str, str]:
-    keys = dict(pair_typed("--keys", part) for part in names_typed(asked.keys))
+    keys = pairs_typed("--keys", names_typed(asked.keys))
     if keys and not asked.signed:
         raise Misused("--keys belong to --signed: only signed ballots look at them")
     _among("--keys", ",".join(keys), asked.voting.electorate)
+    if asked.signed and (without := [voter for voter in asked.voting.electorate if voter not in keys]):
+        raise Misused(
+            f"--signed needs the public nkey of each voter: --keys {without[0]}=U…,… "
+            f"lacks {short(', '.join(without), 200)}"
+        )
     return keys
+
+
+def pairs_typed(said: str, parts: Iterable[str]) -> dict[str, str]:
+    """`NAME=VALUE` for different names."""
+    pairs: dict[str, str] = {}
+    for name, value in (pair_typed(said, part) for part in parts):
+        if name in pairs:
+            raise Misused(f"{said} names {short(name)} twice; say it once")
+        pairs[name] = value
+    return pairs
 
 
 def pair_typed(said: str, part: str) -> tuple[str, str]:
     """`NAME=VALUE` taken apart."""
     name, equals, value = (piece.strip() for piece in part.partition("="))
     if not (name and equals and value):
-        raise Misused(f"{said} {short(part)!r}: it looks like NAME=VALUE")
+        raise Misused(f"{said} {short(part)!r}: write it as NAME=VALUE")
     return name, value

@@ -6,6 +6,7 @@ from datetime import datetime
 from contracts.v1.ballots import BallotOpened
 from workers.cli.ballotscreen import Shown, shown_for
 from workers.cli.ballotview import BallotSeen, ballot_seen, is_about
+from workers.cli.ballotwords import of_run
 from workers.cli.complaints import INTERRUPTED, UNDECIDED, Unreachable
 from workers.cli.entries import Entries, read
 from workers.cli.following import Fleet
@@ -25,7 +26,8 @@ async def awaited(opened: Session, ballot: BallotOpened, json: bool, own_fleet: 
         if own_fleet is not None:
             note(f"ballot {ballot.ballot} ends without a decision: its fleet lives in this process and ends with it")
         else:
-            note(f"ballot {ballot.ballot} goes on: `flotilla ballot show {ballot.ballot}{opened.options}`")
+            where = f"{ballot.ballot}{of_run(ballot)}{opened.options}"
+            note(f"ballot {ballot.ballot} goes on: `flotilla ballot show {where}`")
         return INTERRUPTED
     if seen.decision is not None and seen.decision.option is not None:
         return 0

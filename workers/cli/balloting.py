@@ -6,6 +6,7 @@ from typing import NamedTuple
 from contracts.v1.ballots import OutcomeSeen, VoteCast
 from workers.cli.ballottext import as_json, described, page_of
 from workers.cli.ballotview import BallotSeen, ballot_seen, vote_in_words
+from workers.cli.ballotwords import of_run
 from workers.cli.complaints import Complaint, Misused
 from workers.cli.entries import Entry
 from workers.cli.figures import plain, short
@@ -78,24 +79,20 @@ async def vote_on(
     """Say the vote, unless that voter has voted."""
     async with session(outside, nats, tenant) as opened:
         seen, run, entries = await found(opened, ballot, run)
-        if _has_voted(entries, seen, answered):
+        if _has_voted(entries, seen, answered, json):
             return
         vote = vote_on_ballot(seen, answered)
-        if not (await opened.bus.log.say(vote)).news and _has_voted(await opened.entries(run), seen, answered):
+        if not (await opened.bus.log.say(vote)).news and _has_voted(await opened.entries(run), seen, answered, json):
             return
     if json:
         say(vote.model_dump_json())
         return
     said = vote_in_words(seen.terms, vote)
     say(f"ballot {seen.name}: {vote.voter} votes {said}" if said else f"ballot {seen.name}: {vote.voter} abstains")
-    note(f"see it with `flotilla ballot show {seen.name}{_of_run(seen)}{opened.options}`")
+    note(f"see it with `flotilla ballot show {seen.name}{of_run(seen.terms)}{opened.options}`")
 
 
-def _of_run(seen: BallotSeen) -> str:
-    return "" if seen.terms.run == seen.name else f" --run {seen.terms.run}"
-
-
-def _has_voted(entries: list[Entry], seen: BallotSeen, answered: Answered) -> bool:
+def _has_voted(entries: list[Entry], seen: BallotSeen, answered: Answered, json: bool) -> bool:
     """Whether the log has this voter's vote and it says the same; complains when it says something else."""
     stored = next((entry for entry in entries if entry.name == f"vote.{seen.name}.{answered.voter}"), None)
     if stored is None:
@@ -107,7 +104,7 @@ def _has_voted(entries: list[Entry], seen: BallotSeen, answered: Answered) -> bo
     said = vote_in_words(seen.terms, vote) or "abstains" + (f": {short(vote.because)}" if vote.because else "")
     if not says_the_same(vote, answered):
         raise Complaint(f"{who}, and it says: {said}. The first vote counts, and there is no second one")
-    say(f"{who}, the same: {said}")
+    say(vote.model_dump_json() if json else f"{who}, the same: {said}")
     return True
 
 

@@ -2,6 +2,7 @@
 
 from workers.cli.ballotview import BallotSeen, counts_of, figure
 from workers.cli.figures import count, plain
+from workers.cli.gist import said_at_gate
 
 
 def on_one_line(seen: BallotSeen) -> str:
@@ -21,4 +22,4 @@ def answered(seen: BallotSeen) -> str:
     """The outcome, and what a person made of it where one was asked."""
     if seen.approval is None:
         return seen.outcome
-    return f"{seen.outcome}, and {plain(seen.approval.by)} says {seen.approval.option or seen.approval.verdict}"
+    return f"{seen.outcome}, and {plain(seen.approval.by)} says {said_at_gate(seen.approval)}"

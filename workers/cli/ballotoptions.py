@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 BallotName = Annotated[str, typer.Argument(help="The ballot's name.", metavar="BALLOT", show_default=False)]
+InRun = Annotated[str, typer.Option("--run", metavar="RUN", help="The run it belongs to; else one of its own.")]
 OfRun = Annotated[str, typer.Option("--run", metavar="RUN", help="The run it is of; else the only one that has it.")]
 
 Question = Annotated[str, typer.Option("--question", metavar="TEXT", help="What is asked.", show_default=False)]
@@ -16,7 +17,13 @@ Texts = Annotated[
     list[str] | None, typer.Option("--option", metavar="NAME=FILE", help="Show voters this file as an option's text.")
 ]
 Context = Annotated[str, typer.Option("--context", metavar="TEXT|@FILE", help="What voters should know.")]
-Rule = Annotated[str, typer.Option("--rule", metavar="RULE", help="How it is decided.")]
+Rule = Annotated[
+    str,
+    typer.Option(
+        "--rule", metavar="RULE",
+        help="How it is decided: majority, supermajority, unanimity, veto, approval, ranked, weighted, ahead, score.",
+    ),
+]  # fmt: skip
 Voters = Annotated[
     str,
     typer.Option(
@@ -26,7 +33,8 @@ Voters = Annotated[
     ),
 ]  # fmt: skip
 Panel = Annotated[
-    str, typer.Option("--panel", metavar="PERSONA[@TARGET],…", help="Personas that the fleet asks, each on its target.")
+    str,
+    typer.Option("--panel", metavar="NAME,…", help="Personas that the fleet asks: PERSONA or PERSONA@TARGET."),
 ]
 Targets = Annotated[
     str, typer.Option("--model", metavar="TARGET,…", help="What the fleet's personas think with, in turn.")
@@ -34,14 +42,21 @@ Targets = Annotated[
 Quorum = Annotated[
     int | None, typer.Option("--quorum", metavar="N", help="So many answers it takes; else more than half of all.")
 ]
-Deadline = Annotated[str, typer.Option("--deadline", metavar="TIME", help="How long votes count: 60s, 15m, 2h.")]
-StatusQuo = Annotated[str, typer.Option("--status-quo", metavar="OPTION", help="What holds if nothing changes.")]
+Deadline = Annotated[str, typer.Option("--deadline", metavar="TIME", help="How long votes count: 60s, 2h; else 15m.")]
+StatusQuo = Annotated[
+    str,
+    typer.Option("--status-quo", metavar="OPTION", help="What holds if nothing changes, for --rule veto and --tie."),
+]
 Tie = Annotated[
-    str, typer.Option("--tie", metavar="status_quo,weight,hash", help="What decides among equals, in order.")
+    str, typer.Option("--tie", metavar="A,B", help="What decides among equals, in order: status_quo, weight, hash.")
 ]
 NoQuorum = Annotated[
-    str, typer.Option("--no-quorum", metavar="undecided|escalate|extend|default", help="What if nothing wins in time.")
-]
+    str,
+    typer.Option(
+        "--no-quorum", metavar="POLICY",
+        help="What if nothing wins in time: undecided (if nothing is said), escalate to a person, extend, default.",
+    ),
+]  # fmt: skip
 Extension = Annotated[str, typer.Option("--extension", metavar="TIME", help="With --no-quorum extend: by how long.")]
 Default = Annotated[str, typer.Option("--default", metavar="OPTION", help="With --no-quorum default: what is taken.")]
 Threshold = Annotated[str, typer.Option("--threshold", metavar="2/3", help="The share that a supermajority takes.")]
@@ -66,6 +81,7 @@ Families = Annotated[
 Signed = Annotated[bool, typer.Option("--signed", help="Count only votes signed with the voter's key in --keys.")]
 Keys = Annotated[str, typer.Option("--keys", metavar="VOTER=U…,…", help="The voters' public nkeys.")]
 Name = Annotated[str, typer.Option("--name", metavar="ID", help="The ballot's name; one is made up without it.")]
+Budget = Annotated[str, typer.Option("--budget", metavar="USD", help="What asking the fleet's voters may cost.")]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Show votes as they come, until it is decided.")]
 
 Voter = Annotated[str, typer.Option("--as", metavar="VOTER", help="Who votes.", show_default=False)]

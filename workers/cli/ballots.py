@@ -4,7 +4,7 @@ import typer
 
 from workers.cli import ballotoptions as typed
 from workers.cli.loops import go
-from workers.cli.options import BudgetTokens, BudgetUsd, Json, Nats, Tenant
+from workers.cli.options import BudgetTokens, Json, Nats, Tenant
 from workers.cli.outside import outside_of
 
 
@@ -27,7 +27,7 @@ def open_ballot(
     error_rate: typed.ErrorRate = None, accuracy: typed.Accuracy = None, score_max: typed.ScoreMax = None,
     wave: typed.Wave = None, distinct_families: typed.Families = False, signed: typed.Signed = False,
     keys: typed.Keys = "", background: typed.Context = "", option: typed.Texts = None, name: typed.Name = "",
-    run: typed.OfRun = "", wait: typed.Wait = True, budget: BudgetUsd = "", budget_tokens: BudgetTokens = "",
+    run: typed.InRun = "", wait: typed.Wait = True, budget: typed.Budget = "", budget_tokens: BudgetTokens = "",
     tenant: Tenant = "", json: Json = False, nats: Nats = "",
 ) -> None:  # fmt: skip
     """Put a question to voters: N personas of the fleet, or people and programs that vote by themselves."""

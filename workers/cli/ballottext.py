@@ -12,13 +12,13 @@ from workers.cli.ballotline import answered
 from workers.cli.ballotview import BallotSeen, VoteSeen, counts_of, figure, unit_of
 from workers.cli.ballotwords import rule_in_words, terms_in_words
 from workers.cli.figures import ELLIPSIS, count, plain, seconds, short
-from workers.cli.gist import evidence_line
+from workers.cli.gist import evidence_line, gist_of
 from workers.cli.modeltable import hanging
 from workers.consensus.reading import why_not
 
 HANG = 12
 WIDEST_BAR, NARROWEST_BAR = 40, 8
-WIDEST_NAME = 24
+WIDEST_NAME, WIDEST_VOTER = 24, 36
 BLOCK, PLAIN_BLOCK = "█", "#"
 COUNTED = {"counted": "", "abstained": "abstains", "invalid": "not counted", "late": "too late"}
 MOST_NAMES = 8
@@ -41,10 +41,12 @@ def described(seen: BallotSeen, now: datetime, page: Page, approve: str = "") ->
     yield from _wrapped([headline(seen, now), f"  {plain(seen.terms.question)}"], page)
     yield from _part("rule", [rule_in_words(seen.terms), terms_in_words(seen.terms)], page)
     if seen.terms.context:
-        yield from _part("context", [short(seen.terms.context, 400)], page)
+        yield from _part("context", [_context(seen.terms.context)], page)
     yield from _part("options", [_option(option, seen) for option in seen.terms.options], page)
     yield from _part("asked", list(_asked(seen)), page)
-    yield from _part("votes", [line for vote in seen.votes for line in _vote(vote, seen.votes)] or ["none yet"], page)
+    yield from _part(
+        "votes", [line for vote in seen.votes for line in _vote(vote, seen.votes)] or [_no_votes(seen)], page
+    )
     yield from _part("tally", bars(seen, page), page)
     yield from foot(seen, page, approve)
 
@@ -57,8 +59,18 @@ def kept_up(seen: BallotSeen, now: datetime, page: Page, height: int, approve: s
     newest, before = seen.votes[-room:], len(seen.votes) - room
     votes = [_cut(_words_of(vote, newest) + (f": {_why(vote)}" if _why(vote) else ""), page, HANG) for vote in newest]
     votes += [f"and {count(before, 'vote')} before"] if before > 0 else []
-    waiting = "none yet" if seen.asked or not seen.terms.panel else "none yet; nobody was asked so far"
-    return [*head, *_part("votes", votes or [waiting], page), *rest]
+    return [*head, *_part("votes", votes or [_no_votes(seen)], page), *rest]
+
+
+def _no_votes(seen: BallotSeen) -> str:
+    if seen.is_decided:
+        return "none"
+    return "none yet" if seen.asked or not seen.terms.panel else "none yet; nobody was asked so far"
+
+
+def _context(text: str) -> str:
+    """What voters were told; of what was written for programs only how much it is."""
+    return f"{count(len(text), 'character')} of JSON" if text.lstrip()[:1] in ("{", "[") else short(text, 400)
 
 
 def summed_up(seen: BallotSeen, now: datetime, page: Page, approve: str = "") -> Iterator[str]:
@@ -77,7 +89,9 @@ def standing(seen: BallotSeen, now: datetime) -> str:
     """How it stands in a few words."""
     if seen.is_decided:
         after = f" after {seconds(seen.decided_at - seen.opened_at)}" if seen.decided_at else ""
-        return f"decided: {seen.outcome}{after}" if seen.outcome else "decided"
+        words = {"undecided": "undecided", "escalated": "left to a person", "refused": "refused"}
+        taken = seen.decision is not None and seen.decision.option is not None
+        return (f"decided: {seen.outcome}" if taken else words.get(seen.outcome, "decided")) + after
     if seen.deadline is None:
         return "open"
     left = (seen.deadline - now).total_seconds()
@@ -122,6 +136,8 @@ def foot(seen: BallotSeen, page: Page, approve: str = "") -> Iterator[str]:
         yield from _part("approval", [f"{answered(seen)}" + _comment(seen.approval.comment)], page)
     elif seen.gate is not None:
         yield from _part("gate", [plain(seen.gate.question), f"answer it with `{approve}`" if approve else ""], page)
+    if seen.turned_out is not None:
+        yield from _part("outcome", [gist_of(seen.turned_out) + _comment(seen.turned_out.reason)], page)
 
 
 def _comment(comment: str) -> str:
@@ -173,7 +189,7 @@ def _vote(vote: VoteSeen, beside: Sequence[VoteSeen]) -> Iterator[str]:
 
 def _words_of(vote: VoteSeen, beside: Sequence[VoteSeen]) -> str:
     """Who votes what; what is below it stands in the same column."""
-    width = min(WIDEST_NAME, max(len(_who(one)) for one in beside))
+    width = min(WIDEST_VOTER, max(len(_who(one)) for one in beside))
     return f"{_who(vote):<{width}}  {what_it_says(vote)}"
 
 
@@ -235,6 +251,7 @@ def as_json(seen: BallotSeen, now: datetime) -> dict[str, Any]:
         "recount": seen.recount or None,
         "gate": seen.gate.gate if seen.gate else None,
         "approval": seen.approval.model_dump(mode="json", exclude={"tenant", "run"}) if seen.approval else None,
+        "turned_out": seen.turned_out.model_dump(mode="json", exclude={"tenant", "run"}) if seen.turned_out else None,
         "spoiled": seen.spoiled or None,
     }
 

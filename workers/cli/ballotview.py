@@ -8,7 +8,7 @@ from typing import Literal, TypeVar
 from contracts.message import Message
 from contracts.subjects import Address
 from contracts.v1.approvals import ApprovalGiven, GateOpened
-from contracts.v1.ballots import BallotOpened, DecisionMade, VoteCast, deadline_timers
+from contracts.v1.ballots import BallotOpened, DecisionMade, OutcomeSeen, VoteCast, deadline_timers
 from workers.cli.entries import Entry, ordered
 from workers.consensus.box import Box, Heard, ballot_in, fold
 from workers.consensus.decisions import as_decision
@@ -53,6 +53,7 @@ class BallotSeen:
     deadline: datetime | None = None
     gate: GateOpened | None = None
     approval: ApprovalGiven | None = None
+    turned_out: OutcomeSeen | None = None
 
     @property
     def name(self) -> str:
@@ -153,6 +154,7 @@ def _seen(opening: Entry, terms: BallotOpened, box: Box, asked: Sequence[str], f
         deadline=_deadline(terms, opening.at, counted, {name: at[one.sequence] for name, one in box.passed.items()}),
         gate=_of(facts, GateOpened, f"gate.{terms.ballot}"),
         approval=_of(facts, ApprovalGiven, f"approval.{terms.ballot}"),
+        turned_out=_of(facts, OutcomeSeen, f"outcome.{terms.ballot}"),
     )
 
 

@@ -17,10 +17,15 @@ def rule_in_words(ballot: BallotOpened) -> str:
         "approval": "the option that most voters approve of",
         "ranked": "Schulze's method over the rankings",
         "weighted": "more than half of the weight",
-        "ahead": f"the first option that leads by {count(ballot.ahead_by, 'vote')}",
+        "ahead": f"the first option that leads by {count(ballot.ahead_by, 'vote')}, else the one with the most",
         "score": f"the highest median of scores from 0 to {ballot.score_max}",
     }
     return f"{ballot.rule}: {words[ballot.rule]}" if ballot.rule in words else plain(ballot.rule)
+
+
+def of_run(ballot: BallotOpened) -> str:
+    """The option that names the run of a ballot; empty for one of its own."""
+    return "" if ballot.run == ballot.ballot else f" --run {ballot.run}"
 
 
 def terms_in_words(ballot: BallotOpened) -> str:

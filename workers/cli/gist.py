@@ -92,10 +92,15 @@ def _of_people(fact: Message) -> str:
             options = f" ({', '.join(fact.options)})" if fact.options else ""
             return f"waits: {fact.question}{options}"
         case ApprovalGiven():
-            verdict = fact.option or fact.verdict.replace("_", " ")
-            return f"{verdict} by {fact.by}" + (f": {fact.comment}" if fact.comment else "")
+            return f"{said_at_gate(fact)} by {fact.by}" + (f": {fact.comment}" if fact.comment else "")
         case _:
             return _of_ballots(fact)
+
+
+def said_at_gate(answer: ApprovalGiven) -> str:
+    """The option that was taken, else the verdict with the changes that it asks for."""
+    changes = f" ({'; '.join(answer.changes)})" if answer.changes else ""
+    return (answer.option or answer.verdict.replace("_", " ")) + changes
 
 
 def _of_ballots(fact: Message) -> str:
@@ -108,7 +113,7 @@ def _of_ballots(fact: Message) -> str:
         case DecisionMade():
             counts = ", ".join(f"{option} {votes}" for option, votes in fact.counts.items())
             by = fact.by if fact.by in ("escalated", "refused") else "undecided"
-            why = f": {fact.reason}" if fact.option is None and fact.reason else ""
+            why = f": {fact.reason}" if fact.by != "rule" and fact.reason else ""
             return f"{fact.option or by} ({counts or 'no votes'}){why}"
         case OutcomeSeen():
             proven = [f"{', '.join(fact.voters_right)} right"] if fact.voters_right else []

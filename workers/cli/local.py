@@ -36,9 +36,10 @@ async def _until(ready: asyncio.Event, fleet: "asyncio.Task[None]") -> None:
 
 def broken(fleet: "asyncio.Task[None]") -> Complaint:
     """What to say about a fleet that ended by itself."""
-    from workers.llm.models_file import BadModels  # noqa: PLC0415 - a fleet that reads the file has loaded it by now
+    from workers.llm.models_file import BadModels  # noqa: PLC0415 - a fleet that reads files has loaded these by now
+    from workers.orchestrator.blueprint_file import BadBlueprint  # noqa: PLC0415
 
     error = None if fleet.cancelled() else fleet.exception()
-    if isinstance(error, BadModels):
+    if isinstance(error, BadModels | BadBlueprint):
         return Misused(str(error))
     return Complaint(f"the fleet ended by itself: {error or 'no error was given'}; see what its workers logged")

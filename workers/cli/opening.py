@@ -4,8 +4,9 @@ from pathlib import Path
 
 from contracts.v1.ballots import BallotOpened
 from contracts.v1.tasks import Task
-from workers.cli.asking import Asked, ballot_typed, pair_typed
+from workers.cli.asking import Asked, ballot_typed, pairs_typed
 from workers.cli.awaiting import awaited
+from workers.cli.ballotwords import of_run
 from workers.cli.complaints import Complaint, Misused
 from workers.cli.figures import plain, short
 from workers.cli.gist import gist_of
@@ -14,6 +15,7 @@ from workers.cli.own_fleet import fleet_for
 from workers.cli.panels import FamilyOf, Voting, in_words, names_typed, voting_typed
 from workers.cli.sessions import Session, checked_ballot, checked_run, checked_tenant, session
 from workers.cli.view import view_of
+from workers.cli.voting import way_to_vote
 from workers.consensus.learned import Learned
 from workers.consensus.outcomes import Known
 from workers.llm.catalogue import BadModels, Catalogue
@@ -55,11 +57,13 @@ def context_typed(text: str) -> str:
 
 def texts_typed(parts: list[str]) -> dict[str, str]:
     """The texts of options by name, from `NAME=FILE`."""
-    pairs = dict(pair_typed("--option", part) for part in parts)
+    pairs = pairs_typed("--option", parts)
     return {name: _text("--option", file) for name, file in pairs.items()}
 
 
 def _text(said: str, file: str) -> str:
+    if not file:
+        raise Misused(f"{said} @: name the file, as in @notes.md")
     try:
         text = Path(file).read_text(encoding="utf-8")
     except OSError as error:
@@ -87,18 +91,17 @@ async def open_it(outside: Outside, asked: Asked, run: str, wait: bool, tenant: 
 
 async def _opened(opened: Session, ballot: BallotOpened, wait: bool, json: bool) -> int:
     await _open(opened, ballot)
-    of_run = "" if ballot.run == ballot.ballot else f" --run {ballot.run}"
     if wait:
         return await awaited(opened, ballot, json)
     say(ballot.model_dump_json() if json else ballot.ballot)
-    note(f"see it with `flotilla ballot show {ballot.ballot}{of_run}{opened.options}`")
+    note(f"see it with `flotilla ballot show {ballot.ballot}{of_run(ballot)}{opened.options}`")
     return 0
 
 
-async def _final(opened: Session, ballot: BallotOpened, of_run: bool) -> BallotOpened:
+async def _final(opened: Session, ballot: BallotOpened, in_run: bool) -> BallotOpened:
     """The ballot with what only the log knows: the run's budget, and what voters' weights are by now."""
     more: dict[str, object] = {}
-    if of_run:
+    if in_run:
         entries = await opened.entries(ballot.run)
         if (view := view_of(entries)).is_over:
             raise Complaint(f"run {ballot.run} is over already ({view.state}); open the ballot without --run")
@@ -135,4 +138,5 @@ async def _open(opened: Session, ballot: BallotOpened) -> None:
     note(f"ballot {ballot.ballot} is open: {in_words(Voting(ballot.electorate, ballot.panel))}")
     asked = {one.voter for one in ballot.panel}
     if alone := next((voter for voter in ballot.electorate if voter not in asked), None):
-        note(f"they vote with `flotilla ballot vote {ballot.ballot}{opened.options} --as {alone} --choice …`")
+        where = f"{ballot.ballot}{of_run(ballot)}{opened.options}"
+        note(f"they vote with `flotilla ballot vote {where} --as {alone} {way_to_vote(ballot)}`")

@@ -58,6 +58,8 @@ def _asked(part: str, targets: Sequence[str]) -> list[Panelist | str]:
         if not 1 <= int(part) <= MOST:
             raise Misused(f"--voters {short(part)}: a panel has 1 to {MOST} voters")
         return [_numbered(place) for place in range(int(part))]
+    if part.startswith("-"):  # a number below 0, or an option that lost its name
+        raise Misused(f"--voters {short(part)}: name voters, or say how many personas, from 1 to {MOST}")
     if not is_token(part):
         raise Misused(f"--voters: {short(part)!r} is no name of a voter: use 1 to 64 characters of A-Z a-z 0-9 _ -")
     return [Panelist(voter=part, persona=part)] if part in PERSONAS else [part]

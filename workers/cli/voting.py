@@ -5,8 +5,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from contracts.v1.ballots import VoteCast
-from workers.cli.asking import in_a_sentence, pair_typed
+from contracts.subjects import is_token
+from contracts.v1.ballots import BallotOpened, VoteCast
+from workers.cli.asking import in_a_sentence, pairs_typed
 from workers.cli.ballotview import BallotSeen
 from workers.cli.complaints import Complaint, Misused
 from workers.cli.figures import short
@@ -16,6 +17,15 @@ from workers.runtime.signing import BadKey, Signer
 
 HOW = {"choice": "--choice", "approved": "--approve", "ranking": "--rank", "scores": "--score"}
 """The option that states each field of a vote."""
+
+
+SAID = {"choice": "…", "approved": "…,…", "ranking": "…,…", "scores": "…=3,…=5"}
+
+
+def way_to_vote(terms: BallotOpened) -> str:
+    """The options that a vote on this ballot takes, to be filled in."""
+    field = READ.get(terms.rule, ("choice",))[0]
+    return f"{HOW[field]} {SAID[field]}" + (" --key-file SEED" if terms.signed else "")
 
 
 @dataclass(frozen=True)
@@ -37,6 +47,8 @@ def answer_typed(
     key_file: Path | None,
 ) -> Answered:  # fmt: skip
     """One way of voting, and only one."""
+    if not is_token(voter):
+        raise Misused(f"--as: {short(voter)!r} is no name of a voter: use 1 to 64 characters of A-Z a-z 0-9 _ -")
     ways = {"--choice": choice, "--approve": approve, "--rank": rank, "--score": score, "--abstain": abstain}
     given = [option for option, typed in ways.items() if typed]
     if len(given) != 1:
@@ -47,7 +59,7 @@ def answer_typed(
     ranking = names_typed(rank)
     if len(set(ranking)) != len(ranking):
         raise Misused("--rank names an option twice")
-    scores = tuple(pair_typed("--score", part) for part in names_typed(score))
+    scores = tuple(pairs_typed("--score", names_typed(score)).items())
     signer = _signer(key_file) if key_file else None
     return Answered(voter, choice or None, names_typed(approve), ranking, scores, because, rationale, signer)
 
