@@ -51,9 +51,10 @@ class Consensus(Service):
         ballot = ballot_in(address)
         if ballot is None:  # a timer or a failure of something else
             return ACK
-        known = self._runs.named(address.tenant, address.run)
+        known, arrived = self._runs.named(address.tenant, address.run), self._runs.epoch
         try:
             async with known.lock:
+                await self._runs.catch_up(known, delivery, arrived)
                 await self._take_in(known, ballot, address, delivery)
         except BaseException:  # a cancel too: the next one must not decide without what this one would have taken in
             self._runs.miss_turn()
@@ -61,7 +62,6 @@ class Consensus(Service):
         return ACK
 
     async def _take_in(self, known: KnownBallots, ballot: str, address: subjects.Address, delivery: Delivery) -> None:
-        await self._runs.catch_up(known, delivery)
         known.take_in(address, _stored(delivery))
         known.upto = max(known.upto, delivery.sequence)
         if await self._is_over(known, delivery):

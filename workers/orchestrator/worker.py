@@ -63,7 +63,7 @@ class Orchestrator(Service):
         async with known.lock:
             if begins:
                 known.epoch = epoch
-            await self._runs.catch_up(known, delivery)
+            await self._runs.catch_up(known, delivery, epoch)
             if address.noun == "run.requested":
                 known.origin = Origin(*known.key, delivery.traceparent, delivery.stored_at)
             with self.env.bus.tracing.run(known.origin):

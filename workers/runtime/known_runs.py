@@ -80,16 +80,18 @@ class KnownRuns(Generic[K]):
         """Note that a hand-over was not worked on here to its end: as if another replica had been handed it."""
         self.epoch += 1
 
-    async def catch_up(self, known: K, delivery: Delivery) -> None:
-        """Read what the log has of the run beyond what is known here, up to this delivery at least."""
-        epoch = self.epoch
-        if known.epoch == epoch:
+    async def catch_up(self, known: K, delivery: Delivery, arrived: int) -> None:
+        """Read what the log has of the run beyond what is known here, up to this delivery at least.
+
+        `arrived` is the epoch as the delivery came. What comes for the first time is newer than all that was handed over
+        before, so the run is complete as of then, even from a copy of the log that shows nothing newer. What comes
+        again may be older than what others were handed.
+        """
+        if known.epoch == self.epoch:
             return
         await self.read_to(known, delivery.sequence)
-        # What comes again may be older than what others were handed since, and a copy of the log that lags may show
-        # no more than that. What comes for the first time is newer than all that was handed over.
         if delivery.number == 1:
-            known.epoch = epoch
+            known.epoch = max(known.epoch, arrived)
 
     async def read_to(self, known: K, sequence: int) -> None:
         """Read what the log has of the run beyond what is known here, up to this sequence at least."""
