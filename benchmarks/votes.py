@@ -23,7 +23,7 @@ from pathlib import Path
 from benchmarks import votes_picture
 from benchmarks.voters import LETTERS, Answers, Workload
 from contracts.v1.ballots import BallotOpened, Option, Panelist, VoteCast
-from workers.consensus.reliability import STRENGTH, Record, learn, weights
+from workers.consensus.reliability import Record, learn, weights
 from workers.consensus.rules import Answer, standing
 from workers.consensus.tally import Cast, tally
 from workers.consensus.waves import next_wave
@@ -42,7 +42,7 @@ CASES = {
     ".8 .8 .8 .4 .4": (0.8, 0.8, 0.8, 0.4, 0.4),
 }
 PAST = (10, 50, 200)
-KINDS = {"raw": 0, "shrunk": STRENGTH}
+KINDS = {"raw": 0, "shrunk": None}
 LEADS = (2, 3, 4, 5, 6)
 HISTORIES = 100
 
@@ -141,8 +141,8 @@ def learned(past: Sequence[tuple[str, str]], voters: Sequence[str]) -> dict[str,
             (voter, one == right) for right, said in past[before:count] for voter, one in zip(voters, said, strict=True)
         )
         known = learn(seen, known)
-        for kind, strength in KINDS.items():
-            found[f"weighted, {kind}, {count} ballots"] = weights(known, voters, strength)
+        for kind, fixed in KINDS.items():
+            found[f"weighted, {kind}, {count} ballots"] = weights(known, voters, fixed)
     return dict(sorted(found.items(), key=lambda one: list(KINDS).index(one[0].split(", ")[1])))
 
 

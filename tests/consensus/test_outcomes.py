@@ -1,5 +1,7 @@
 """Outcomes: what they teach of voters, once each, per tenant, in any order."""
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -52,18 +54,18 @@ def test_order_repetition_and_where_one_stops_and_goes_on_do_not_matter(seen, rn
 
 
 def test_the_lines_say_the_own_rate_the_drawn_one_and_the_weight_that_follows():
-    """m = 30/40; of 20 seen 10 right: (10+22.5)/50, of 20 right in all: (20+22.5)/50."""
+    """m = 31/42 and S = 2: of 20 seen 10 right: (10+2m)/22, of 20 right in all: (20+2m)/22."""
     known = Known("t", {"bob": Record(10, 20), "ada": Record(20, 20)})
     assert voters_seen(known) == (
-        VoterSeen("ada", 20, 20, 1.0, pytest.approx(0.85), 1_734_601),
-        VoterSeen("bob", 10, 20, 0.5, pytest.approx(0.65), 619_039),
+        VoterSeen("ada", 20, 20, 1.0, pytest.approx((20 + 62 / 42) / 22), 3_713_572),
+        VoterSeen("bob", 10, 20, 0.5, pytest.approx((10 + 62 / 42) / 22), 86_634),
     )
-    assert known.weights(["ada", "bob"]) == {"ada": 1_734_601, "bob": 619_039}
+    assert known.weights(["ada", "bob"]) == {"ada": 3_713_572, "bob": 86_634}
 
 
 def test_a_voter_never_seen_weighs_as_the_mean_and_nobody_known_weighs_one():
-    known = Known("t", {"ada": Record(30, 40)})
-    assert known.weights(["new"]) == {"new": 1_098_612}
+    known = Known("t", {"ada": Record(40, 40), "bob": Record(20, 40)})
+    assert known.weights(["new"]) == {"new": round(math.log(61 / 21) * ONE)}
     assert Known("t").weights(["new"]) == {"new": ONE}
     assert voters_seen(Known("t")) == ()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from contracts.v1.ballots import OutcomeSeen
-from workers.consensus.reliability import Record, drawn_rate, learn, mean, weight
+from workers.consensus.reliability import Record, drawn_rate, learn, mean, strength
 from workers.consensus.reliability import weights as weights_by
 
 
@@ -54,10 +54,15 @@ def fold(known: Known, outcomes: Iterable[OutcomeSeen]) -> Known:
 
 def voters_seen(known: Known) -> tuple[VoterSeen, ...]:
     """All voters that were seen, the heaviest first, of equals by name."""
-    of_all = mean(known.records)
+    of_all, found = mean(known.records), known.weights(known.records)
+    drawn = strength(known.records)
+
+    def expected(one: Record) -> float:
+        return of_all.right / of_all.seen if drawn is None else drawn_rate(*one, *of_all, drawn)
+
     lines = [
-        VoterSeen(voter, right, seen, right / seen, drawn_rate(right, seen, *of_all), weight(right, seen, *of_all))
-        for voter, (right, seen) in known.records.items()
+        VoterSeen(voter, one.right, one.seen, one.right / one.seen, expected(one), found[voter])
+        for voter, one in known.records.items()
     ]
     return tuple(sorted(lines, key=lambda line: (-line.weight, -line.expected, line.voter)))
 

@@ -10,7 +10,16 @@ known, and from few observations its estimate is so coarse that equal weights do
 mean m of all voters by S imagined observations: the mean of a beta prior with the parameters S·m and S·(1−m), shrinkage
 as in Efron and Morris 1975 (JASA 70, 311–319):
 
-    p̂ = (right + S·m) / (seen + S)          m = all right / all seen, S = 30
+    p̂ = (right + S·m) / (seen + S)          m = (all right + 1) / (all seen + 2)
+
+S is estimated from how much voters differ, as they do there. If k voters were alike, Q would be about k − 1, with a
+standard deviation of √(2(k−1)), and it grows with what they differ by (moments of the beta-binomial distribution,
+Kleinman 1973, JASA 68, 46–54):
+
+    Q = Σ (rᵢ − nᵢ·m)² / (nᵢ·m·(1−m))       ρ = (Q − (k−1) − √(2(k−1))) / (N − Σnᵢ²/N − (k−1))       S = 1/ρ − 1
+
+Only what is beyond one standard deviation counts as a difference. While nothing is, all voters weigh the same: weights
+that follow chance cost more than they bring.
 
 The odds p̂/(1−p̂) are a quotient of integers. Its logarithm is taken in decimal arithmetic, which is rounded the same on
 every machine, and rounded to millionths, half to even. So all who count the same log find the same integers.
@@ -18,12 +27,13 @@ every machine, and rounded to millionths, half to even. So all who count the sam
 
 from collections.abc import Iterable, Mapping
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from math import isqrt
 from typing import NamedTuple
 
 from workers.consensus.rules import ONE
 
-STRENGTH = 30
-"""S: how many observations of a voter weigh as much as what is known of all. 20 to 50 serve alike."""
+LEAST = 2
+"""The least S: however much voters differ, two observations of one are no proof of it."""
 
 MOST = 4_595_120
 """The highest weight, ln 99 in millionths: nobody counts as surer than 99 times in 100."""
@@ -48,16 +58,32 @@ def learn(observations: Iterable[tuple[str, bool]], known: Mapping[str, Record] 
 
 
 def mean(records: Mapping[str, Record]) -> Record:
-    """All observations together: the mean that single voters are drawn to, as right of seen."""
-    return Record(sum(one.right for one in records.values()), sum(one.seen for one in records.values()))
+    """The mean that single voters are drawn to, as right of seen: all observations and, as nothing is certain, one
+    right and one wrong (Laplace's rule of succession)."""
+    return Record(sum(one.right for one in records.values()) + 1, sum(one.seen for one in records.values()) + 2)
 
 
-def weight(right: int, seen: int, mean_right: int, mean_seen: int, strength: int = STRENGTH) -> int:
+def strength(records: Mapping[str, Record]) -> int | None:
+    """S: how many observations of a voter weigh as much as what is known of all; None while voters may be alike."""
+    of_each = [one for one in records.values() if one.seen]
+    apart, right, seen = len(of_each) - 1, sum(one.right for one in of_each), sum(one.seen for one in of_each)
+    if apart < 1 or right in (0, seen):
+        return None
+    far = (((one.right * seen - one.seen * right) ** 2, one.seen) for one in of_each)
+    spread = sum(square * ONE // (of_one * right * (seen - right)) for square, of_one in far)
+    beyond = spread - apart * ONE - isqrt(2 * apart * ONE * ONE)
+    room = (seen - apart) * ONE - sum(one.seen**2 for one in of_each) * ONE // seen
+    if beyond <= 0 or room <= 0:
+        return None
+    return max(LEAST, -((beyond - room) // beyond))
+
+
+def weight(right: int, seen: int, mean_right: int, mean_seen: int, strength: int) -> int:
     """ln(p̂/(1−p̂)) in millionths, from 0 to `MOST`: one that is wrong more often than right has no weight, not a
     negative one, because being wrong is no way to be asked.
 
-    `strength` 0 takes the voter's own rate as it is; a voter never seen then has the mean. With nothing seen of anybody
-    it is `ONE`. Raises ValueError for counts that can't be.
+    `strength` is S; 0 takes the voter's own rate as it is, and a voter never seen then has the mean. With nothing seen
+    of anybody it is `ONE`. Raises ValueError for counts that can't be.
     """
     ups, downs = _odds(right, seen, mean_right, mean_seen, strength)
     if not ups and not downs:
@@ -67,7 +93,7 @@ def weight(right: int, seen: int, mean_right: int, mean_seen: int, strength: int
     return MOST if downs == 0 else min(MOST, _micro_ln(ups, downs))
 
 
-def drawn_rate(right: int, seen: int, mean_right: int, mean_seen: int, strength: int = STRENGTH) -> float:
+def drawn_rate(right: int, seen: int, mean_right: int, mean_seen: int, strength: int) -> float:
     """p̂, from 0 to 1, for people to read: weights are made of the integers. ½ with nothing seen of anybody.
 
     Raises ValueError for counts that can't be.
@@ -76,10 +102,16 @@ def drawn_rate(right: int, seen: int, mean_right: int, mean_seen: int, strength:
     return ups / (ups + downs) if ups or downs else 0.5
 
 
-def weights(records: Mapping[str, Record], voters: Iterable[str], strength: int = STRENGTH) -> dict[str, int]:
-    """The weights of a ballot's voters. If nobody has any, all have `ONE`: a ballot without weight decides nothing."""
-    right, seen = mean(records)
-    found = {voter: weight(*records.get(voter, Record()), right, seen, strength) for voter in voters}
+def weights(records: Mapping[str, Record], voters: Iterable[str], fixed: int | None = None) -> dict[str, int]:
+    """The weights of a ballot's voters, by the S that `strength` finds, or by one that is fixed.
+
+    While voters may be alike, or if nobody has any weight, all have `ONE`: a ballot without weight decides nothing.
+    """
+    drawn = strength(records) if fixed is None else fixed
+    if drawn is None:
+        return dict.fromkeys(voters, ONE)
+    of_all = mean(records)
+    found = {voter: weight(*records.get(voter, Record()), *of_all, drawn) for voter in voters}
     return found if any(found.values()) else dict.fromkeys(found, ONE)
 
 
