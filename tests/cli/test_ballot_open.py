@@ -261,7 +261,22 @@ class TestWaiting:
         desk.signals.left = 1
         result = desk(*ASK, "--voters", "ada,bob", "--name", "b1")
         assert result.exit_code == 130
-        assert "goes on" in result.stderr
+        assert "goes on: `flotilla ballot show b1`" in result.stderr
+
+    def test_one_that_is_left_while_the_broker_is_away_is_not_said_to_go_on(self, desk):
+        def looks():
+            while True:
+                if len(desk.log.facts) == 1 and not desk.signals.left:
+                    desk.signals.interrupt()
+                yield False
+
+        desk.is_connected = looks()
+        desk.with_outside(gone_s=0.0)
+        result = desk(*ASK, "--voters", "ada,bob", "--name", "b1", "--nats", "nats://there:4222")
+        assert result.exit_code == 130
+        assert "the broker does not answer: what is shown may be old" in result.stderr
+        assert "once it does: `flotilla ballot show b1 --nats nats://there:4222`" in result.stderr
+        assert "goes on" not in result.stderr
 
     def test_nobody_who_asks_the_voters_is_told_after_a_while(self, desk):
         later = desk.log

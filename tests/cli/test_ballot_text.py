@@ -65,6 +65,16 @@ def test_bars_are_as_long_as_their_counts_and_ascii_where_nothing_else_is_shown(
     assert plain[0].count("#") == 2 * plain[1].count("#")
 
 
+def test_while_there_are_no_votes_it_says_who_was_asked(new_poll, stored):
+    panel = tuple(Panelist(voter=name) for name in ("ada", "bob", "eve"))
+    poll = new_poll("b1", panel=panel)
+    ask = {**poll.ids, "task": voting_task("b1", "ada"), "voter": "ada", "role": "reviewer"}
+    facts = stored([poll.terms, CastVote(**ask, question="?", options=poll.terms.options)])
+    for upto, said in ((1, "nobody"), (2, "ada")):
+        seen = ballot_seen([read(fact) for fact in facts[:upto]], "b1")
+        assert f"  votes     none yet; asked so far: {said}" in kept_up(seen, facts[-1].at, Page(80), 24)
+
+
 def test_preferences_stand_in_one_column(poll, stored):
     facts = stored([poll.terms, poll.vote("ada", "a", target="anthropic:claude-sonnet-5"), poll.vote("bob", "b")])
     seen = ballot_seen([read(fact) for fact in facts], "b1")

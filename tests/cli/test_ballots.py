@@ -1,6 +1,7 @@
 """ballot show, vote and outcome; and voters, who are known by outcomes."""
 
 import json
+from datetime import timedelta
 
 import pytest
 
@@ -77,6 +78,12 @@ class TestShow:
         lines = desk("ballot", "show", "b1").stdout.splitlines()
         assert lines[0].startswith("ballot b1  undecided after")
         assert "  votes     none" in lines
+
+    def test_one_that_nobody_decides_after_its_deadline_asks_for_a_fleet(self, desk, poll):
+        desk.tell([poll.terms])
+        desk.with_outside(now=lambda: desk.log.facts[0].at + timedelta(seconds=71))
+        result = desk("ballot", "show", "b1")
+        assert "no worker has decided; is a fleet with a consensus worker running" in result.stderr
 
     def test_what_was_written_for_programs_is_not_poured_out(self, desk, new_poll):
         poll = new_poll("b1", context=json.dumps({"requirements": "r" * 500}))

@@ -23,15 +23,24 @@ async def awaited(opened: Session, ballot: BallotOpened, json: bool, own_fleet: 
     waiting = Waiting(opened, ballot, shown_for(opened, ballot, json, own_fleet is not None), own_fleet)
     seen = await waiting.until_decided()
     if seen is None:
-        if own_fleet is not None:
-            note(f"ballot {ballot.ballot} ends without a decision: its fleet lives in this process and ends with it")
-        else:
-            where = f"{ballot.ballot}{of_run(ballot)}{opened.options}"
-            note(f"ballot {ballot.ballot} goes on: `flotilla ballot show {where}`")
+        note(_left(opened, ballot, own_fleet is not None))
         return INTERRUPTED
     if seen.decision is not None and seen.decision.option is not None:
         return 0
     return 1 if seen.outcome == "refused" else UNDECIDED
+
+
+def _left(opened: Session, ballot: BallotOpened, ends: bool) -> str:
+    """What becomes of a ballot that nobody waits for any more."""
+    if ends:
+        return f"ballot {ballot.ballot} ends without a decision: its fleet lives in this process and ends with it"
+    if not opened.bus.is_connected:
+        return f"the broker of ballot {ballot.ballot} does not answer; once it does: {_look(opened, ballot)}"
+    return f"ballot {ballot.ballot} goes on: {_look(opened, ballot)}"
+
+
+def _look(opened: Session, ballot: BallotOpened) -> str:
+    return f"`flotilla ballot show {ballot.ballot}{of_run(ballot)}{opened.options}`"
 
 
 class Waiting:
@@ -105,9 +114,14 @@ class Waiting:
             if gone != told:
                 told = gone
                 self._shown.pause()
-                note(
-                    "the broker does not answer; it is tried again all the time" if gone else "the broker answers again"
-                )
+                note(self._gone() if gone else "the broker answers again")
             if (seen := self.seen) is not None and not gone:
                 self._shown.tick(seen, now)
             await asyncio.sleep(outside.tick_s)
+
+    def _gone(self) -> str:
+        """What to say when nothing new can be known; a fleet with an embedded broker comes back at another address."""
+        return (
+            "the broker does not answer: what is shown may be old, and it is tried again all the time\n"
+            f"if the fleet was started again, leave with Ctrl-C and look with {_look(self._opened, self._ballot)}"
+        )

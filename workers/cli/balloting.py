@@ -4,6 +4,7 @@ import json as jsonlib
 from typing import NamedTuple
 
 from contracts.v1.ballots import OutcomeSeen, VoteCast
+from workers.cli.ballotscreen import silence
 from workers.cli.ballottext import as_json, described, page_of
 from workers.cli.ballotview import BallotSeen, ballot_seen, vote_in_words
 from workers.cli.ballotwords import of_run
@@ -61,11 +62,14 @@ async def show_it(outside: Outside, ballot: str, run: str, tenant: str, json: bo
     """Print the ballot."""
     async with session(outside, nats, tenant) as opened:
         seen, run, _ = await found(opened, ballot, run)
+    now = outside.now()
     if json:
-        say(jsonlib.dumps(as_json(seen, outside.now())))
+        say(jsonlib.dumps(as_json(seen, now)))
         return
-    for line in described(seen, outside.now(), page_of(outside.console()), approve_command(run, ballot, opened)):
+    for line in described(seen, now, page_of(outside.console()), approve_command(run, ballot, opened)):
         say(line)
+    if hint := silence(seen, now):
+        note(hint)
 
 
 def approve_command(run: str, gate: str, opened: Session) -> str:

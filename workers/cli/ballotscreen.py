@@ -23,6 +23,8 @@ SILENCE_S = 8.0
 OVERDUE_S = 10.0
 """A fleet asks within milliseconds, and decides within two seconds of a deadline."""
 
+FLEET = "is a fleet with a consensus worker running on this broker? `flotilla up` starts one"
+
 
 class Shown(Protocol):
     """Where an open ballot is shown."""
@@ -155,7 +157,7 @@ def silence(seen: BallotSeen, now: datetime) -> str:
     if seen.is_decided:
         return ""
     if seen.terms.panel and not seen.asked and (now - seen.opened_at).total_seconds() >= SILENCE_S:
-        return "no worker has asked the voters yet; is a fleet running on this broker? `flotilla up` starts one"
+        return f"no worker has asked the voters yet; {FLEET}"
     if seen.deadline is not None and (now - seen.deadline).total_seconds() >= OVERDUE_S:
-        return "the deadline has passed and no worker has decided; is a fleet running on this broker?"
+        return f"the deadline has passed and no worker has decided; {FLEET}"
     return ""

@@ -65,7 +65,9 @@ def kept_up(seen: BallotSeen, now: datetime, page: Page, height: int, approve: s
 def _no_votes(seen: BallotSeen) -> str:
     if seen.is_decided:
         return "none"
-    return "none yet" if seen.asked or not seen.terms.panel else "none yet; nobody was asked so far"
+    if not seen.terms.panel:
+        return "none yet"
+    return f"none yet; asked so far: {_some(seen.asked) or 'nobody'}"
 
 
 def _context(text: str) -> str:
