@@ -124,6 +124,25 @@ async def test_red_candidates_can_not_win_and_votes_for_identical_ones_are_votes
     assert asked.choice is None and "there is no option 'red'" in asked.because
 
 
+async def test_what_a_deciding_vote_has_cost_is_in_the_log_before_the_decision(ward, held):
+    """Who packs what a ballot released counts the calls of its voters, so their results must be there by then."""
+    log = next(app for app in ward.apps if app.service.name == "reviewer").service.env.bus.log
+    say = log.say
+
+    async def acknowledged_late(message):
+        said = await say(message)
+        if isinstance(message, VoteCast):
+            await ward.fact("modules", "decision.modules")
+        return said
+
+    log.say = acknowledged_late
+    await held(choosing("sums"), choosing("sums"), choosing("sums"))
+    await ward.fact("modules", "decision.modules")
+    names = await ward.names("modules")
+    results = {f"result.vote-modules--p{n}" for n in (1, 2, 3)}
+    assert results <= set(names[: names.index("decision.modules")])
+
+
 BLUEPRINT = "ballots: {design: {rule: weighted, voters: [correctness, simplicity, operations]}}\n"
 VOTERS = ("simplicity", "correctness", "operations")
 

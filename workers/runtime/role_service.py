@@ -121,9 +121,10 @@ class RoleService(Service):
         return await asyncio.shield(reporting)
 
     async def _say_all(self, first: Sequence[Message], outcome: Outcome) -> bool:
-        for fact in first:
-            await self.env.bus.log.say(fact)
-        return (await self.env.bus.log.say(outcome)).news
+        # All in flight at once, in this order: nothing that a fact sets off, such as the packing of a released project,
+        # may come into the log before the result, which tells what the work has cost.
+        *_, said = await asyncio.gather(*(self.env.bus.log.say(message) for message in (*first, outcome)))
+        return said.news
 
     def _tools(self, task: Task, again: bool, deadline: float, live: LiveTask) -> Toolkit:
         bus, settings = self.env.bus, self.env.settings
