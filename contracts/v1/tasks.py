@@ -36,6 +36,11 @@ class Task(Command):
         """The name of a fact, as noun and tokens, after which nobody wants this task's result any more; else empty."""
         return ()
 
+    @property
+    def committed_by(self) -> tuple[str, ...]:
+        """The name of a fact of this task's own with which it has gone too far to be dropped; else empty."""
+        return ()
+
 
 class Outcome(Result):
     """What all results share: files that were written and the journal entries that were used."""
@@ -202,6 +207,10 @@ class CastVote(Task):
     @property
     def wanted_until(self) -> tuple[str, ...]:
         return "decision", self.ballot
+
+    @property
+    def committed_by(self) -> tuple[str, ...]:
+        return "vote", self.ballot, self.voter
 
 
 class BallotAnswered(Outcome):

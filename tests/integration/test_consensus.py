@@ -12,7 +12,7 @@ from workers.consensus.decisions import as_decision
 from workers.consensus.known_ballots import KnownBallots
 from workers.consensus.worker import Consensus
 from workers.runtime.bootstrap import role_service
-from workers.runtime.errors import Impossible
+from workers.runtime.errors import BusUnavailable, Impossible
 from workers.runtime.known_runs import KnownRuns
 from workers.runtime.role import Job, Role
 
@@ -45,6 +45,10 @@ class Voters:
         said = self.says.get(task.voter, "yes")
         if said == "fail":
             raise Impossible("it can't be answered")
+        if said == "break off":  # after its vote, before its result, as a crash may
+            self.says[task.voter] = "yes"
+            await tools.log.say(vote(task.voter, "yes", task.ballot, task=task.task))
+            raise BusUnavailable("the result was not said")
         if said == "wait":
             self.held.set()
             await asyncio.Event().wait()
@@ -114,6 +118,13 @@ async def test_a_voting_task_that_is_out_is_dropped_when_the_decision_falls(ward
     await ward.settled("reviewer")
     assert "result.vote-b--v1" not in await ward.names("b")
     assert fleet.asked == ["v1"], "the task came back once, and was not begun again"
+
+
+async def test_a_voter_that_broke_off_after_its_vote_still_reports_what_it_cost_though_all_is_decided(ward, fleet):
+    fleet.says = {"v1": "break off"}
+    await ward.say(ballot(panel=1, voters=("v1",)))
+    assert (await decision(ward)).option == "yes"
+    assert isinstance(await ward.fact("b", "result.vote-b--v1"), BallotAnswered)
 
 
 async def test_a_deadline_ends_a_ballot_with_what_is_there(ward, fleet):

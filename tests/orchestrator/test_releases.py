@@ -55,6 +55,17 @@ def test_what_is_released_is_packed_and_closes_as_ever(make, policy):
     assert (closed.status, closed.reason, closed.evidence.passed) == ("completed", "3 tests pass", True)
 
 
+def test_a_decision_waits_for_the_reports_of_those_who_were_counted_so_that_all_costs_are_known(make, policy):
+    votes = {"correctness": "release", "security": "release"}
+    run = _voting(make, policy, make.decided("release-1", "release", **votes))
+    assert make.said(run, policy) == {}
+    run = fold(run, [make.performed("vote-release-1--correctness")])
+    assert make.said(run, policy) == {}
+    failed = make.failed("vote-release-1--security", role="reviewer", retry=False)
+    assert make.said(fold(run, [failed]), policy).keys() == PACKING
+    assert make.said(fold(run, [make.performed("vote-release-1--security")]), policy).keys() == PACKING
+
+
 def test_reasons_against_a_release_go_back_as_findings_of_a_repair(make, policy):
     run = _voting(make, policy, make.decided("release-1", "repair", a="repair", b="release", c="repair"))
     said = make.said(run, policy)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.v1.approvals import ApprovalGiven
-from contracts.v1.ballots import BallotOpened, DecisionMade, Option, Panelist, TieBreak
+from contracts.v1.ballots import BallotOpened, DecisionMade, Option, Panelist, TieBreak, voting_task
 from contracts.v1.runs import RunRequested
 from contracts.v1.tasks import Outcome
 from workers.orchestrator.blueprint import BallotTerms
@@ -126,11 +126,18 @@ def settled(run: Run, ballot: str) -> Settled | Ending | None:
     decision, terms = run.fact(at, DecisionMade), run.fact(f"ballot.{ballot}", BallotOpened)
     if wrong := _wrong_with(run, ballot, decision, terms):
         return Ending("failed", wrong, evidence_at=at)
-    if decision is None or terms is None:
+    if decision is None or terms is None or not _all_reported(run, terms, decision):
         return None
     if decision.option is None:
         return _answered(run, terms, decision)
     return Settled(decision.option, _because(decision, decision.option), at)
+
+
+def _all_reported(run: Run, terms: BallotOpened, decision: DecisionMade) -> bool:
+    """Whether it is known what the votes that were counted have cost: each panelist reports right after its vote."""
+    voters = {vote.voter for vote in decision.counted}
+    tasks = (voting_task(terms.ballot, one.voter) for one in terms.panel if one.voter in voters)
+    return all(run.knows(f"result.{task}") or run.knows(f"failure.{task}.1") for task in tasks)
 
 
 def _wrong_with(run: Run, ballot: str, decision: DecisionMade | None, terms: BallotOpened | None) -> str:

@@ -149,10 +149,13 @@ class RoleService(Service):
         return again and await self._is_reported(task)
 
     async def _is_unwanted(self, task: Task) -> bool:
-        """Whether the fact is there after which nobody wants the result: a decision fell before its voter was heard."""
-        noun, *names = task.wanted_until
-        until = Address(task.tenant, task.run, noun, tuple(names))
-        return await self.env.bus.log.find(until.subject(self.env.settings.prefix)) is not None
+        """Whether nobody wants the result any more, and nothing of it was said: a decision fell without this voter."""
+        facts = [
+            Address(task.tenant, task.run, noun, tuple(names)).subject(self.env.settings.prefix)
+            for noun, *names in (task.wanted_until, task.committed_by)
+        ]
+        there = [stored.subject for stored in await self.env.bus.log.find_all(facts)]
+        return there == facts[:1]
 
     async def _is_reported(self, task: Task) -> bool:
         result = Address(task.tenant, task.run, "result", (task.task,))
