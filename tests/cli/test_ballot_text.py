@@ -48,6 +48,14 @@ def test_no_line_is_wider_than_the_terminal(long_one, width):
         assert cell_len(text) <= width
 
 
+def test_what_goes_on_below_one_of_several_texts_is_further_in_than_they_are(long_one):
+    seen, now = long_one
+    lines = list(described(seen, now, Page(60)))
+    start = next(place for place, text in enumerate(lines) if text.startswith("  votes"))
+    assert lines[start][12] != " "
+    assert lines[start + 1].startswith(" " * 14)
+
+
 @pytest.mark.parametrize("height", [12, 24])
 def test_what_is_kept_up_is_no_higher_than_the_terminal_and_has_the_newest_votes(long_one, height):
     seen, now = long_one
@@ -175,10 +183,12 @@ class TestInARun:
         assert said["ballots"][0]["counts"] == {"release": 2, "repair": 0}
         assert said["gates"][0]["options"] == ["release", "repair"]
 
-    def test_a_ballot_of_its_own_is_no_run_to_be_watched(self, desk, poll):
+    @pytest.mark.parametrize("command", [("watch", "b1"), ("cancel", "b1"), ("fetch", "b1", "--out", "nowhere")])
+    def test_a_ballot_of_its_own_is_no_run_to_be_watched_cancelled_or_fetched(self, desk, poll, command):
         desk.tell([poll.terms])
-        result = desk("watch", "b1")
+        result = desk(*command)
         assert (result.exit_code, "flotilla ballot show b1" in result.stderr) == (2, True)
+        assert len(desk.log.facts) == 1
         assert "run b1" not in desk("show", "b1").stdout.splitlines()[-1]
 
     def test_a_request_says_how_many_designs_it_wants(self, desk):

@@ -252,9 +252,15 @@ class TestVoters:
         assert lines[0].split() == ["voter", "right", "seen", "rate", "expected", "weight"]
         assert lines[1].split()[:5] == ["ada", "8", "8", "100", "%"]
         assert lines[2].split()[:5] == ["bob", "0", "4", "0", "%"]
+        assert "weigh the same" not in desk("voters").stderr
         said = [json.loads(line) for line in desk("voters", "--json").stdout.splitlines()]
         assert [(one["voter"], one["right"], one["seen"]) for one in said] == [("ada", 8, 8), ("bob", 0, 4)]
         assert said[0]["weight"] > said[1]["weight"]
+
+    def test_voters_who_weigh_the_same_have_it_said_why(self, desk):
+        ids = {"tenant": "default", "run": "r1", "ballot": "x", "option": "a", "right": True}
+        desk.tell([OutcomeSeen(**ids, voters_right=("ada", "bob"))])
+        assert "voters weigh the same until they are known to differ" in desk("voters").stderr
 
     def test_without_outcomes_it_says_where_they_come_from(self, desk):
         result = desk("voters")

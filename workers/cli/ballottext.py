@@ -211,9 +211,11 @@ def _why(vote: VoteSeen) -> str:
 
 def _part(name: str, texts: Sequence[str], page: Page) -> Iterator[str]:
     """A word in the first column, texts in the second; what is too long goes on below its text."""
-    for place, text in enumerate(text for text in texts if text):
+    said = [text for text in texts if text]
+    for place, text in enumerate(said):
         start = f"  {name if place == 0 else '':<{HANG - 2}}"
-        yield from _wrapped([f"{start}{text}"], page, HANG if place == 0 else None)
+        own = len(text) - len(text.lstrip())
+        yield from _wrapped([f"{start}{text}"], page, HANG + own + (2 if len(said) > 1 else 0))
 
 
 def _wrapped(lines: Sequence[str], page: Page, hang: int | None = None) -> Iterator[str]:

@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from workers.cli.complaints import Complaint
+from workers.cli.complaints import Complaint, Misused
 from workers.cli.ending import as_json
 from workers.cli.entries import Entry
 from workers.cli.figures import count, plain
@@ -20,6 +20,13 @@ from workers.packager.unpack import TargetTaken, unpack, verify
 from workers.runtime.ports import ArtifactMissing
 
 README = "README.md"
+
+
+def checked_no_ballot(session: Session, run: str, view: RunView) -> RunView:
+    """The run; complains when it is none, but a ballot of its own, which nothing ends and which makes nothing."""
+    if view.is_only_ballots:
+        raise Misused(f"{run} is a ballot of its own; see it with `flotilla ballot show {run}{session.options}`")
+    return view
 
 
 async def deliver(session: Session, run: str, view: RunView, out: Path, trusted: Collection[str] = ()) -> list[str]:

@@ -11,7 +11,7 @@ from rich.text import Text
 from contracts.v1.runs import RunClosed, RunRequested
 from workers.cli.calls import as_json as calls_as_json
 from workers.cli.calls import journal_of, listed
-from workers.cli.delivering import deliver
+from workers.cli.delivering import checked_no_ballot, deliver
 from workers.cli.ending import Hints, as_json, standing, summary, waits_as_json
 from workers.cli.entries import Entry, read
 from workers.cli.figures import plain, seconds
@@ -160,6 +160,6 @@ async def _fetch(outside: Outside, run: str, out: Path, trusted: list[str], tena
     checked_run(run)
     target = checked_out(out)
     async with session(outside, nats, tenant) as opened:
-        view = view_of(await opened.entries(run))
+        view = checked_no_ballot(opened, run, view_of(await opened.entries(run)))
         for line in await deliver(opened, run, view, target, trusted):
             say(line.strip())

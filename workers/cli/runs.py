@@ -11,7 +11,7 @@ from contracts.v1.budgets import Budget
 from contracts.v1.runs import CancelRequested, RunRequested
 from workers.cli.amounts import budget_typed
 from workers.cli.complaints import INTERRUPTED, Misused
-from workers.cli.delivering import deliver, leave_behind
+from workers.cli.delivering import checked_no_ballot, deliver, leave_behind
 from workers.cli.ending import Hints
 from workers.cli.figures import short
 from workers.cli.following import Fleet, Following, Shown
@@ -74,8 +74,7 @@ def watch(context: typer.Context, run: RunName, tenant: Tenant = "", json: Json 
 async def _watch(outside: Outside, run: str, tenant: str, json: bool, nats: str) -> int:
     checked_run(run)
     async with session(outside, nats, tenant) as opened:
-        if view_of(await opened.entries(run)).is_only_ballots:
-            raise Misused(f"{run} is a ballot of its own; see it with `flotilla ballot show {run}{opened.options}`")
+        checked_no_ballot(opened, run, view_of(await opened.entries(run)))
         return await _follow(opened, run, json)
 
 
@@ -87,7 +86,7 @@ def cancel(context: typer.Context, run: RunName, reason: Reason = "", tenant: Te
 async def _cancel(outside: Outside, run: str, reason: str, tenant: str, nats: str) -> None:
     checked_run(run)
     async with session(outside, nats, tenant) as opened:
-        view = view_of(await opened.entries(run))
+        view = checked_no_ballot(opened, run, view_of(await opened.entries(run)))
         if view.is_over:
             say(f"run {run} is over already: {view.state}")
             return

@@ -37,5 +37,6 @@ async def _voters(outside: Outside, tenant: str, json: bool, nats: str) -> None:
         return
     for line in listed(rows, page_of(outside.console())):
         say(line)
-    learned = count(len(known.counted), "outcome")
-    note(f"learned from {learned}; the expected rate is drawn towards that of all voters")
+    learned = f"learned from {count(len(known.counted), 'outcome')}"
+    alike = "; voters weigh the same until they are known to differ" if len({row.weight for row in rows}) == 1 else ""
+    note(f"{learned}; the expected rate is drawn towards that of all voters{alike}")
