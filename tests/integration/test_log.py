@@ -146,6 +146,15 @@ async def test_a_message_that_is_too_large_is_refused_at_once(ward):
         await asyncio.wait_for(ward.publish("acme.r1.result.t1", b"x" * 2_000_000), 5)
 
 
+async def test_headers_count_as_part_of_what_the_broker_carries(ward):
+    """The broker would close the connection, and whoever tries again would lose its own."""
+    headers = {"traceparent": "00-" + "a" * 52}
+    room = ward.bus.nc.max_payload - len("NATS/1.0\r\ntraceparent: \r\n\r\n") - 55
+    with pytest.raises(TooLarge):
+        await ward.bus.publisher.publish(f"{ward.settings.prefix}.acme.a.capsule", b"x" * (room + 1), headers)
+    assert (await ward.bus.publisher.publish(f"{ward.settings.prefix}.acme.b.capsule", b"x" * room, headers)).news
+
+
 async def test_a_publish_outlives_the_crash_and_restart_of_the_broker(ward, monkeypatch):
     monkeypatch.setattr(publish, "ACK_TIMEOUT_S", 1.0)
     await ward.say(fact("r1", 0))

@@ -66,6 +66,9 @@ class Publisher:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._patience_s
+        # The broker counts headers too and closes the connection on what is over; nats-py looks at the payload alone.
+        if (size := len(data) + _size(headers)) > self._client.max_payload:
+            raise TooLarge(subject, size)
         while True:
             try:
                 answer = await self._once(subject, data, headers)
@@ -102,6 +105,12 @@ class Publisher:
         finally:
             late.cancel()
             self._open.pop(number, None)
+
+
+def _size(headers: Mapping[str, str] | None) -> int:
+    """Bytes of the headers on the wire (ADR-4)."""
+    lines = [f"{name}: {value}\r\n" for name, value in (headers or {}).items()]
+    return len("NATS/1.0\r\n\r\n") + len("".join(lines).encode()) if lines else 0
 
 
 def _give_up(waiting: asyncio.Future[Msg]) -> None:
