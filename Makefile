@@ -33,11 +33,12 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports
 
-# Side by side: runs with a chain by hand on raw nats-py, model calls with the bare SDK and LiteLLM, rules of ballots.
+# Side by side: runs with a chain by hand on raw nats-py, model calls with the bare SDK and LiteLLM, rules of ballots, how soon they are decided.
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.gateway
 	$(BIN)/python -m benchmarks.votes
+	$(BIN)/python -m benchmarks.ballots
 
 # Write requirements.lock anew from pyproject.toml.
 lock: $(STAMP)

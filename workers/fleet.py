@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from workers.runtime import topology
 from workers.runtime.app import WorkerApp
-from workers.runtime.bootstrap import catalogue_of, role_service
+from workers.runtime.bootstrap import role_service
 from workers.runtime.bus import connect
 from workers.runtime.health import HealthServer, health_app
 from workers.runtime.roster import role_names, roles
@@ -115,12 +115,19 @@ async def _why_not_ready(apps: Sequence[WorkerApp]) -> str:
 async def run_processes(settings: Settings, names: Sequence[str], ready: asyncio.Event, stop: asyncio.Event) -> None:
     """Run one process per worker until `stop` is set; a process that dies is started again after a second."""
     _require_known(names)
-    catalogue_of(settings)  # else each process would say the same fault, again and again
+    _refuse_bad_files(settings)  # else each process would say the same fault, again and again
     await provision(settings)
     keepers = [asyncio.create_task(_keep(name, settings, stop)) for name in names]
     ready.set()
     await stop.wait()
     await asyncio.gather(*keepers)
+
+
+def _refuse_bad_files(settings: Settings) -> None:
+    """Read what workers read as they start. Raises `BadModels` and `BadBlueprint`."""
+    from workers.orchestrator.configured import policy_of  # noqa: PLC0415 - workers import the runtime
+
+    policy_of(settings)
 
 
 async def _keep(name: str, settings: Settings, stop: asyncio.Event) -> None:

@@ -55,8 +55,9 @@ class BallotOpened(Fact):
     besides: `threshold` as (numerator, denominator) for supermajority, `vetoers` for veto (empty: everybody), `weights`
     in millionths for weighted, `ahead_by` votes for ahead, `score_max` for score.
 
-    `panel` is the part of the electorate that the fleet asks, in this order and in waves; the first has `wave` voters,
-    and nobody is asked any more once the outcome is certain. The others vote by themselves. With `distinct_families`
+    `panel` is the part of the electorate that the fleet asks, in this order and in waves. A wave has as many voters as
+    could decide if they agreed, the first at most `wave`; nobody is asked any more once the outcome is certain. The
+    others vote by themselves. With `distinct_families`
     each panelist's family is used once before any is used twice; `exclude_families` are not asked at all.
 
     `tie_order` is gone through in order and ends undecided. Without a quorum or a winner at the end `no_quorum` says
@@ -169,7 +170,7 @@ class InvalidVote(Value):
 class DecisionMade(Fact):
     """The outcome of a ballot; `option` is None when it stayed undecided.
 
-    `upto` is the sequence in the log of the last vote that counted, so anybody can count again. `early` says that votes
+    `upto` is the sequence in the log of the vote or deadline that decided, so anybody can count again. `early` says that votes
     were still missing and could not have changed it. `by` is what decided: `rule`, `tie-status_quo`, `tie-weight`,
     `tie-hash`, `default`, `undecided`, `escalated`, or `refused` for a ballot that can't be held.
 

@@ -37,6 +37,16 @@ def test_what_a_file_does_not_say_stays_as_it_is_without_one(read):
 def test_a_ballot_that_is_off_is_not_held(read):
     ballots = read("ballots: {design: off, release: false}").ballots
     assert (ballots.design, ballots.release) == (None, None)
+    assert read("ballots: off").ballots == ballots
+
+
+def test_an_empty_file_says_what_no_file_says(read):
+    assert read("") == read("# nothing yet") == Blueprint()
+
+
+def test_what_people_write_short_is_understood(read):
+    terms = read("ballots: {release: {voters: security, rule: supermajority, threshold: 3/4}}").ballots.release
+    assert (terms.voters, terms.quorum, terms.threshold) == ((Voter(persona="security"),), 1, (3, 4))
 
 
 def test_voters_are_written_as_personas_or_with_a_target(read):
@@ -47,16 +57,18 @@ def test_voters_are_written_as_personas_or_with_a_target(read):
 
 FAULTS = {
     "desings: 2": "desings: unknown field (did you mean 'designs'?); there are designs, ballots",
-    "designs: 0": "designs: input should be greater than or equal to 1",
+    "designs: 0": "designs: must be greater than or equal to 1",
     "ballots: {desing: off}": "ballots.desing: unknown field (did you mean 'design'?); there are design, release",
     "ballots: 3": "ballots: must be a mapping of fields",
     "ballots: {design: majority}": "ballots.design: must be a mapping of fields, or `off` for no ballot",
     "ballots: {design: {quorom: 1}}": "ballots.design.quorom: unknown field (did you mean 'quorum'?); there are rule,",
-    "ballots: {design: {rule: best}}": "ballots.design.rule: input should be 'majority', 'supermajority',",
+    "ballots: {design: {rule: best}}": "ballots.design.rule: must be 'majority', 'supermajority',",
     "ballots: {design: {quorum: 4}}": "ballots.design: quorum 4 is above the 3 voters",
     "ballots: {design: {no_quorum: extend}}": "ballots.design: no_quorum extend needs extension_s, in seconds",
     "ballots: {design: {threshold: [3, 2]}}": "ballots.design: threshold 3 of 2 can't be reached",
-    "ballots: {design: {voters: []}}": "ballots.design.voters: ",
+    "ballots: {design: {voters: []}}": "ballots.design.voters: is empty; name at least one",
+    "ballots: {design: {voters: 3}}": "ballots.design.voters: must be a list",
+    "ballots: {design: {threshold: a/b}}": "ballots.design.threshold[0]: must be a whole number",
     "ballots: {design: {voters: [a, a]}}": "ballots.design: voters must differ: a is there more than once",
     "ballots: {design: {voters: [a b, c]}}": "ballots.design.voters[0].persona: ",
     "ballots: {design: {voters: [a, {target: b}]}}": "ballots.design.voters[1].persona: is missing; add it",
@@ -66,7 +78,7 @@ FAULTS = {
     "designs: [": "line 1, column 11: ",
     "3: 4": "[3]: keys should be strings",
     "[1]: 4": "line 1, column 1: a key must be a word",
-    "": "the file must be a mapping with `designs:` and `ballots:` at its left edge",
+    "some words": "the file must be a mapping with `designs:` and `ballots:` at its left edge",
 }
 
 
@@ -102,15 +114,22 @@ def _settings(tmp_path, monkeypatch, text):
 
 def test_a_fleets_policy_has_its_blueprint_and_knows_the_family_of_every_target(tmp_path, monkeypatch):
     policy = policy_of(
-        _settings(tmp_path, monkeypatch, "ballots: {design: {voters: [a, {persona: b, target: 'groq:x'}]}}")
+        _settings(tmp_path, monkeypatch, "ballots: {design: {voters: [user, {persona: security, target: 'groq:x'}]}}")
     )
     assert policy.blueprint.ballots.design.voters[1].target == "groq:x"
     assert policy.families.get("groq:x", "") != policy.families[""] == "builtin"
     assert (policy.families.get("nowhere"), "" in list(policy.families), len(policy.families)) == (None, True, 1)
 
 
+def test_a_persona_that_nobody_has_written_is_a_fault(tmp_path, monkeypatch):
+    with pytest.raises(
+        BadBlueprint, match=r"design\.voters\[1\]\.persona: there is no persona 'nobody'; there are corr"
+    ):
+        policy_of(_settings(tmp_path, monkeypatch, "ballots: {design: {voters: [user, nobody]}}"))
+
+
 def test_a_voter_on_a_target_that_there_is_none_of_is_a_fault(tmp_path, monkeypatch):
-    text = "ballots: {release: {voters: [a, {persona: b, target: nowhere}]}}"
+    text = "ballots: {release: {voters: [user, {persona: security, target: nowhere}]}}"
     with pytest.raises(
         BadBlueprint, match=r"ballots\.release\.voters\[1\]\.target: there is no model target 'nowhere'"
     ):

@@ -19,6 +19,17 @@ from workers.orchestrator.blueprint import Ballots, BallotTerms, Blueprint, Vote
 _PARTS: dict[str, type[BaseModel]] = {"ballots": Ballots, "design": BallotTerms, "release": BallotTerms}
 
 
+WORDS = {
+    "too_short": "is empty; name at least one",
+    "too_long": "are too many; there can be 25 voters",
+    "tuple_type": "must be a list",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "string_type": "must be a word",
+}
+"""Faults whose words are the library's own."""
+
+
 class BadBlueprint(ValueError):
     """The file can't be used. `faults` has a sentence for each: path in the file, what is wrong, what to do."""
 
@@ -71,6 +82,8 @@ def _loaded(text: str, source: str) -> dict[Any, Any]:
         raise BadBlueprint(source, [f"{at}{error.problem or error.context or 'no YAML'}"]) from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise BadBlueprint(source, [f"no YAML: {str(error).splitlines()[0][:200]}"]) from None
+    if content is None:
+        return {}
     if not isinstance(content, dict):
         raise BadBlueprint(source, ["the file must be a mapping with `designs:` and `ballots:` at its left edge"])
     return content
@@ -79,6 +92,8 @@ def _loaded(text: str, source: str) -> dict[Any, Any]:
 def _filled(content: dict[Any, Any]) -> dict[Any, Any]:
     """The content with what is written short written out: voters, `off`, and fields that a ballot leaves out."""
     ballots = content.get("ballots")
+    if ballots is False:
+        return {**content, "ballots": dict.fromkeys(Ballots.model_fields)}
     if not isinstance(ballots, dict):
         return content if ballots is not None else {key: value for key, value in content.items() if key != "ballots"}
     return {**content, "ballots": {name: _terms(name, terms) for name, terms in ballots.items()}}
@@ -90,12 +105,21 @@ def _terms(name: Any, terms: Any) -> Any:
         return default
     if not isinstance(terms, dict):
         return None if terms is False else terms
-    voters = terms.get("voters")
-    written = (
-        [{"persona": one} if isinstance(one, str) else one for one in voters] if isinstance(voters, list) else voters
-    )
-    own = {**terms, "voters": written} if "voters" in terms else terms
-    return {**(default.model_dump() if default else {}), **own}
+    usual = default.model_dump() if default else {}
+    own = dict(terms)
+    if isinstance(own.get("threshold"), str):
+        own["threshold"] = own["threshold"].split("/")
+    if "voters" in own:
+        own["voters"] = _voters(own["voters"])
+        if isinstance(own["voters"], list) and "quorum" in usual:  # fewer voters than usual need no quorum beside them
+            usual["quorum"] = max(1, min(usual["quorum"], len(own["voters"])))
+    return {**usual, **own}
+
+
+def _voters(written: Any) -> Any:
+    """Voters as mappings: one may stand alone, and a persona without anything else."""
+    listed = [written] if isinstance(written, str | dict) else written
+    return [{"persona": one} if isinstance(one, str) else one for one in listed] if isinstance(listed, list) else listed
 
 
 def _fault(place: tuple[int | str, ...], kind: str, said: str) -> str:
@@ -110,7 +134,9 @@ def _fault(place: tuple[int | str, ...], kind: str, said: str) -> str:
     if kind in ("model_type", "model_attributes_type"):
         hint = ", or `off` for no ballot" if len(place) == 2 else ""
         return f"{where}: must be a mapping of fields{hint}"
-    said = said.removeprefix("Value error, ")
+    if kind in WORDS:
+        return f"{where}: {WORDS[kind]}"
+    said = said.removeprefix("Value error, ").replace("Input should be", "must be")
     return f"{where}: {said[:1].lower()}{said[1:]}"
 
 

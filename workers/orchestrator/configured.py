@@ -7,6 +7,7 @@ from workers.llm.targets import NoSuchTarget
 from workers.orchestrator.blueprint import Blueprint
 from workers.orchestrator.blueprint_file import BadBlueprint, read_blueprint
 from workers.orchestrator.policy import Policy
+from workers.prompting.templates import Prompts
 from workers.runtime.bootstrap import catalogue_of
 from workers.runtime.roster import briefs
 from workers.runtime.settings import Settings
@@ -16,7 +17,7 @@ def policy_of(settings: Settings) -> Policy:
     """Limits, roles, ballots and families. Raises `BadModels` and `BadBlueprint`."""
     catalogue = catalogue_of(settings)
     blueprint = read_blueprint(settings.blueprint)
-    if faults := list(_strangers(blueprint, catalogue)):
+    if faults := [*_strangers(blueprint, catalogue), *_unknown_personas(blueprint, settings)]:
         raise BadBlueprint(str(settings.blueprint), faults)
     return Policy(
         roles=briefs(settings),
@@ -50,6 +51,17 @@ class Families(Mapping[str, str]):
 
     def __len__(self) -> int:
         return 1 + len(self._catalogue.targets)
+
+
+def _unknown_personas(blueprint: Blueprint, settings: Settings) -> Iterator[str]:
+    """Personas of voters that nobody has written."""
+    known = Prompts.load(settings.prompts_dir).personas("reviewer")
+    for ballot, terms in blueprint.ballots:
+        for place, voter in enumerate(terms.voters if terms else ()):
+            if voter.persona not in known:
+                there = f"there are {', '.join(sorted(known))}"
+                own = f"or write reviewer/personas/{voter.persona}.md in the folder of FLOTILLA_PROMPTS_DIR"
+                yield f"ballots.{ballot}.voters[{place}].persona: there is no persona {voter.persona!r}; {there}; {own}"
 
 
 def _strangers(blueprint: Blueprint, catalogue: Catalogue) -> Iterator[str]:

@@ -95,7 +95,7 @@ class Settings(BaseSettings):
     max_repairs: Annotated[int, Field(ge=0)] = Field(default=3, description="repairs of a project")
     max_tasks: Count = Field(default=200, description="tasks of a plan")
 
-    signing_seed: SecretStr | None = Field(default=None, description="nkey seed (user) that signs capsules")
+    signing_seed: SecretStr | None = Field(default=None, description="nkey seed (user) that signs capsules and votes")
     signing_seed_file: Path | None = Field(default=None, description="a file that holds it")
     sandbox: SandboxSettings = SandboxSettings()
 
