@@ -179,7 +179,8 @@ class Designing:
         if found.option not in self._names():
             reason = f"the ballot chose {found.option}, which is no design of task {self._task.task}"
             return Ending("failed", reason, failed_task=self._task.task, evidence_at=found.at)
-        return self._made(found.option) or []
+        # A ballot of this name that was opened before there was any design leaves the chosen one to be made.
+        return self._made(found.option) or [self._step(found.option)]
 
     def _revised(self, found: Settled) -> Chosen | Sequence[Step]:
         """The design that answers the objections; it is taken as it is."""
