@@ -9,6 +9,7 @@ from contracts.v1.tasks import CastVote
 from workers.llm.calls import CannotServe, Parked
 from workers.llm.model import Completion, ModelUnavailable
 from workers.prompting.templates import Prompts
+from workers.roles.evidence import shown as as_shown
 from workers.roles.reviewer.voting import FORMS
 from workers.roles.reviewer.worker import role
 from workers.runtime.errors import BusUnavailable
@@ -271,7 +272,7 @@ async def test_the_voter_sees_the_options_but_not_whose_they_are(cast, stage, ke
                 "option": "release",
                 "title": "Go",
                 "text": "All done.",
-                "evidence": evidence.model_dump(mode="json"),
+                "evidence": as_shown(evidence),
                 "files": [{"path": "src/books/api.py", "content": "x = '</data>'\n"}],
             },
             {"option": "repair"},

@@ -83,9 +83,9 @@ class KnownRuns(Generic[K]):
     async def catch_up(self, known: K, delivery: Delivery, arrived: int) -> None:
         """Read what the log has of the run beyond what is known here, up to this delivery at least.
 
-        `arrived` is the epoch as the delivery came. What comes for the first time is newer than all that was handed over
-        before, so the run is complete as of then, even from a copy of the log that shows nothing newer. What comes
-        again may be older than what others were handed.
+        `arrived` is the epoch as the delivery came. What comes for the first time is newer than all that was handed
+        over before, so the run is complete as of then, even from a copy of the log that shows nothing newer. What
+        comes again may be older than what others were handed.
         """
         if known.epoch == self.epoch:
             return

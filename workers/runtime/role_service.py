@@ -146,7 +146,15 @@ class RoleService(Service):
             if again and self.env.bus.tracing.on and not await self._is_reported(task):
                 self.env.bus.tracing.dropped()
             return True
-        return again and await self._is_reported(task)
+        return again and await self._is_reported(task) and not await self._owes_a_fact(task)
+
+    async def _owes_a_fact(self, task: Task) -> bool:
+        """Whether the fact is missing that belongs before the result; the broker may have refused only that."""
+        if not task.committed_by:
+            return False
+        noun, *names = task.committed_by
+        fact = Address(task.tenant, task.run, noun, tuple(names))
+        return await self.env.bus.log.find(fact.subject(self.env.settings.prefix)) is None
 
     async def _is_unwanted(self, task: Task) -> bool:
         """Whether nobody wants the result any more, and nothing of it was said: a decision fell without this voter."""

@@ -4,6 +4,7 @@ from faststream import FastStream
 
 from contracts.v1.tasks import BuildModule, ModuleBuilt, ProjectRepaired, RepairProject
 from workers.roles.backend_developer.replies import ModuleReply, RepairReply
+from workers.roles.evidence import shown
 from workers.runtime.bootstrap import role_app
 from workers.runtime.role import Job, Role
 from workers.runtime.sandbox_facts import sandbox_facts
@@ -21,7 +22,7 @@ async def build(task: BuildModule, tools: Toolkit) -> ModuleBuilt:
 async def repair(task: RepairProject, tools: Toolkit) -> ProjectRepaired:
     """Change what has to change, anywhere but in the tests."""
     project = {"requirements": task.requirements, "design": task.design, "files": await tools.load(task.files)}
-    seen = {"evidence": task.evidence, "findings": task.findings}
+    seen = {"evidence": shown(task.evidence) if task.evidence else None, "findings": task.findings}
     reply = await tools.ask("backend_developer/repair", reply=RepairReply, check=RepairReply.faults, **project, **seen)
     return tools.report(ProjectRepaired, files=await tools.save(reply.files), diagnosis=reply.diagnosis)
 

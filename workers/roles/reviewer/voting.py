@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from contracts.v1.ballots import Option, VoteCast
 from contracts.v1.tasks import BallotAnswered, CastVote
 from workers.llm.failures import writable
+from workers.roles import evidence
 from workers.roles.reviewer.replies import ApprovalReply, ChoiceReply, RankingReply, ScoresReply, VoteReply
 from workers.runtime.errors import Impossible, MalformedReply, RefusedByModel
 from workers.runtime.redaction import redactor_for
@@ -92,7 +93,7 @@ def shown(option: Option, files: Sequence[Mapping[str, str]]) -> dict[str, Any]:
         "option": option.option,
         "title": option.title,
         "text": option.text,
-        "evidence": option.evidence,
+        "evidence": evidence.shown(option.evidence) if option.evidence else None,
         "files": list(files),
     }
     return {name: value for name, value in seen.items() if value}

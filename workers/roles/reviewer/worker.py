@@ -3,6 +3,7 @@
 from faststream import FastStream
 
 from contracts.v1.tasks import CastVote, ProjectReviewed, ReviewProject
+from workers.roles.evidence import shown
 from workers.roles.reviewer.replies import ReviewReply
 from workers.roles.reviewer.voting import vote
 from workers.runtime.bootstrap import role_app
@@ -18,7 +19,7 @@ async def review(task: ReviewProject, tools: Toolkit) -> ProjectReviewed:
         requirements=task.requirements,
         design=task.design,
         files=await tools.load(task.files),
-        evidence=task.evidence,
+        evidence=shown(task.evidence),
     )
     return tools.report(ProjectReviewed, summary=reply.summary, findings=reply.findings)
 

@@ -57,7 +57,7 @@ def _diagnosis(brief: Brief, changed: list[str]) -> str:
     said = []
     evidence = brief.data.get("evidence")
     if evidence:
-        said.append(_seen(parsed(Evidence, evidence, "evidence")))
+        said.append(_seen(parsed(Evidence, {"duration_s": 0, **evidence}, "evidence")))
     findings = [parsed(Finding, finding, "findings") for finding in brief.data.get("findings") or []]
     if findings:
         said.append(f"Findings: {' '.join(finding.message for finding in findings)}")

@@ -122,7 +122,7 @@ def _criteria(brief: Brief, files: dict[str, str]) -> list[Finding]:
 def _evidence(brief: Brief) -> list[Finding]:
     if not brief.data.get("evidence"):
         return [_finding("major", None, "There is no test evidence; run the tests before a release.")]
-    evidence = parsed(Evidence, brief.data["evidence"], "evidence")
+    evidence = parsed(Evidence, {"duration_s": 0, **brief.data["evidence"]}, "evidence")
     findings = []
     if not evidence.passed:
         findings.append(_finding("major", None, f"The tests did not pass: {evidence.failed} of {evidence.tests} red."))
