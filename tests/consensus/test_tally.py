@@ -298,3 +298,11 @@ def test_a_voter_that_is_named_twice_votes_once(made):
 def test_a_rule_that_there_is_not_is_refused_at_the_first_vote(made):
     with pytest.raises(UnknownRule, match="coin"):
         tally(made.ballot("coin"), made.votes("a"))
+
+
+def test_a_winner_that_never_led_by_enough_is_not_said_to_have(made):
+    reason = tally(made.ballot("ahead", voters=3, ahead_by=9), made.votes("aba")).reason
+    assert reason == "a wins with the most votes, though not 9 ahead, after 3 of 3 answers"
+    assert tally(made.ballot("ahead", voters=3, ahead_by=2), made.votes("aab")).reason.startswith(
+        "a wins by ahead after 2"
+    )

@@ -215,9 +215,16 @@ def _decided(ballot: BallotOpened, now: Tally, found: Standing) -> Tally:
         equal = f"{' and '.join(found.leaders)} are equal" if found.leaders else f"no option wins by {ballot.rule}"
         return _without_winner(ballot, replace(now, counts=found.counts), equal)
     early = f", with {len(now.missing)} not asked or missing that could not change it" if now.early else ""
-    how = f"by {ballot.rule}" if by == "rule" else f"among equals by {by.removeprefix('tie-')}"
+    how = _how(ballot, found) if by == "rule" else f"among equals by {by.removeprefix('tie-')}"
     reason = f"{option} wins {how} after {now.votes} of {len(ballot.electorate)} answers{early}"
     return replace(now, option=option, by=by, counts=found.counts, reason=reason)
+
+
+def _how(ballot: BallotOpened, found: Standing) -> str:
+    first, second, *_ = (*sorted(found.counts.values(), reverse=True), 0, 0)
+    if ballot.rule == "ahead" and first - second < ballot.ahead_by:
+        return f"with the most votes, though not {ballot.ahead_by} ahead,"
+    return f"by {ballot.rule}"
 
 
 def _without_winner(ballot: BallotOpened, now: Tally, why: str) -> Tally:
