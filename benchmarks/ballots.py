@@ -156,6 +156,7 @@ async def measure(ballots: int, at_once: int) -> dict[str, object]:
             async with child("bare", server.url):
                 bare = await one_by_one(bus, [f"bare-{n}" for n in range(ballots)], "outcome", opens=False)
             async with child("ours", server.url):
+                await _settled(bus)  # the reference's votes are in the log too
                 ours = await one_by_one(bus, [f"ballot-{n}" for n in range(ballots)], "decision", opens=True)
                 together_s = await all_at_once(bus, at_once)
     return {"ballots": ballots, "ours": ours._asdict(), "bare": bare._asdict(), "open": at_once, "open_s": together_s}

@@ -94,3 +94,10 @@ def test_an_excluded_voter_needs_no_key(made):
 def test_a_candidate_whose_tests_are_red_or_did_not_run_can_not_win(made, evidence):
     assert contenders(made.ballot(options=(Option(option="a", evidence=evidence), "b"))) == ("b",)
     assert contenders(made.ballot(options=(Option(option="a", evidence=seen()), "b"))) == ("a", "b")
+
+
+def test_a_ranked_ballot_that_takes_too_long_to_count_is_refused(made):
+    options = tuple(Option(option=f"o{n}") for n in range(50))
+    [said] = objections(made.ballot("ranked", voters=1_000).model_copy(update={"options": options}))
+    assert "50 options ranked by 1000 voters take too long" in said
+    assert objections(made.ballot("majority", voters=1_000).model_copy(update={"options": options})) == ()

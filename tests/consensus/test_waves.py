@@ -176,3 +176,11 @@ def test_a_panel_that_agrees_saves_votes_or_takes_them_all(made, rule):
     taken = sum(len(wave) for wave in waves)
     assert taken == now.votes <= 7
     assert (taken < 7) == (rule not in {"unanimity", "veto"})
+
+
+def test_in_the_extension_nobody_is_waited_for_and_all_who_are_left_are_asked(made):
+    asked = made.ballot(voters=5, quorum=4, panel=panel(*"xxxxx"), no_quorum="extend", extension_s=60)
+    before = tally(asked, [made.cast(2, "v0", "a")])
+    assert names(next_wave(asked, before, ["v0", "v1"])) == []
+    extended = tally(asked, [made.cast(2, "v0", "a")], deadlines=[3])
+    assert extended.extended and names(next_wave(asked, extended, ["v0", "v1"])) == ["v2", "v3", "v4"]

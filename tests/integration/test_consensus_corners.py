@@ -167,3 +167,12 @@ async def test_an_abstention_counts_after_the_votes_that_were_stored_before_it(w
     names = await ward.names("b")
     assert made.option == "yes" and names.index("vote.b.pat") > names.index("vote.b.bob")
     assert [one.voter for one in made.counted] == ["ada", "bob", "pat"]
+
+
+async def test_a_worker_keeps_no_votes_of_a_ballot_that_is_over(ward, worker):
+    await ward.say(ballot(), vote("ada"), vote("bob"))
+    await decision(ward)
+    await ward.say(vote("eve"))
+    await ward.settled("consensus")
+    box = worker.service._runs.named(TENANT, "b").box("b")
+    assert (box.opened, dict(box.cast), box.decision.option, box.decision.counted) == (None, {}, "yes", ())

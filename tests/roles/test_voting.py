@@ -5,6 +5,7 @@ import json
 import pytest
 
 from contracts.v1.ballots import Option, VoteCast
+from contracts.v1.projects import FileRef
 from contracts.v1.tasks import CastVote
 from workers.llm.calls import CannotServe, Parked
 from workers.llm.model import Completion, ModelUnavailable
@@ -13,6 +14,7 @@ from workers.roles.evidence import shown as as_shown
 from workers.roles.reviewer.voting import FORMS
 from workers.roles.reviewer.worker import role
 from workers.runtime.errors import BusUnavailable
+from workers.runtime.ports import ArtifactMissing
 from workers.runtime.settings import Settings
 from workers.runtime.signing import BadKey, Signer, check_bytes, new_seed
 
@@ -296,3 +298,14 @@ async def test_the_persona_stands_in_the_system_message_and_in_the_journal(cast,
 
 def test_every_rule_has_its_form():
     assert set(FORMS) == {*CHOICE_RULES, "approval", "ranked", "score"}
+
+
+async def test_an_option_whose_files_are_lost_can_not_be_put_to_a_model(cast, stage, task):
+    lost = FileRef(path="a.py", sha256="f" * 64, size=1)
+    stage.get = _lost
+    vote, _ = await cast(task(options=(Option(option="release", files=(lost,)), Option(option="repair"))))
+    assert abstains(vote) and vote.because.startswith("the question could not be put to a model")
+
+
+async def _lost(digest):
+    raise ArtifactMissing(f"no artifact {digest}")

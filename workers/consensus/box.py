@@ -69,6 +69,18 @@ class Box:
         fact = self.decided.fact if self.decided else None
         return fact if isinstance(fact, DecisionMade) else None
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can come of the ballot: it is decided, and a person who is to be asked has been."""
+        return self.decided is not None and (self.has_gate or self.decision is None or self.decision.by != "escalated")
+
+    def shut(self) -> "Box":
+        """What is still looked at when it is over: the decision, without the votes."""
+        heard, decision = self.decided, self.decision
+        if heard is not None and decision is not None:
+            heard = heard._replace(fact=decision.model_copy(update={"counted": ()}))
+        return Box(self.tenant, self.run, self.ballot, decided=heard, has_gate=self.has_gate)
+
     def votes(self, terms: BallotOpened, after: int = 0) -> list[Cast]:
         """The votes behind a place in the log as the tally takes them, each checked for its signature."""
         return [_as_cast(terms, voter, heard) for voter, heard in self.cast.items() if heard.sequence > after]

@@ -27,8 +27,15 @@ class KnownBallots(KnownRun):
             self.put(ballot, heard(address, stored))
 
     def put(self, ballot: str, news: Heard) -> None:
-        """Put a fact into its ballot's box."""
-        self.boxes[ballot] = fold(self.box(ballot), news)
+        """Put a fact into its ballot's box, unless that is shut."""
+        box = self.box(ballot)
+        if not box.is_over:
+            self.boxes[ballot] = fold(box, news)
+
+    def shut(self, ballot: str) -> None:
+        """Keep of a ballot that is over what may still be asked for, and not all of its votes."""
+        if (box := self.box(ballot)).is_over:
+            self.boxes[ballot] = box.shut()
 
 
 def heard(address: Address, stored: Stored) -> Heard:

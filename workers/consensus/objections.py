@@ -20,6 +20,10 @@ LONGEST_TOGETHER = 57
 """Characters of a ballot's and a panelist's name together."""
 
 
+LARGEST_RANKED = 500_000
+"""Options squared times voters: what one more vote of a ranked ballot may take to count, about 40 ms."""
+
+
 def objections(ballot: BallotOpened) -> tuple[str, ...]:
     """All that is wrong with a ballot; nothing if it can be held."""
     return (*_names(ballot), *_options(ballot), *_rule(ballot), *_policy(ballot), *_voters(ballot), *_keys(ballot))
@@ -57,6 +61,11 @@ def _rule(ballot: BallotOpened) -> Iterable[str]:
         yield f"no share of the votes reaches the threshold {numerator}/{denominator}; it must be above 0 and at most 1"
     if ballot.rule == "weighted" and not any(ballot.weights.get(voter, ONE) for voter in ballot.electorate):
         yield "the weights of all voters are 0, so nothing can win; give one of them weight"
+    if ballot.rule == "ranked" and (size := len(contenders(ballot)) ** 2 * len(ballot.electorate)) > LARGEST_RANKED:
+        yield (
+            f"{len(contenders(ballot))} options ranked by {len(ballot.electorate)} voters take too long to count "
+            f"({size:,} comparisons a vote, at most {LARGEST_RANKED:,}); have fewer options or fewer voters"
+        )
     if ballot.rule == "veto" and ballot.status_quo is None:
         yield "a veto is a vote for the status quo, and the ballot names none; set status_quo"
     elif ballot.rule == "veto" and as_counted(ballot).status_quo is None:

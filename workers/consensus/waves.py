@@ -11,8 +11,8 @@ from contracts.v1.ballots import BallotOpened, Panelist
 from workers.consensus.rules import Answer, standing
 from workers.consensus.tally import Tally, as_counted, contenders, electors
 
-LEADING = 2
-"""How many of the options that lead are tried."""
+TRIED = 8
+"""So many options are tried, those that lead first: more of them would hold up all other ballots of the worker."""
 
 
 def panel_of(ballot: BallotOpened) -> tuple[Panelist, ...]:
@@ -30,10 +30,17 @@ def panel_of(ballot: BallotOpened) -> tuple[Panelist, ...]:
 
 
 def next_wave(ballot: BallotOpened, now: Tally, asked: Collection[str]) -> tuple[Panelist, ...]:
-    """Whom to ask now; nobody when it is decided or somebody who was asked has not answered yet."""
-    if not now.is_open or not set(asked).isdisjoint(now.missing):
+    """Whom to ask now; nobody when it is decided or somebody who was asked has not answered yet.
+
+    In its extension nobody is waited for any more: all who are left are asked.
+    """
+    if not now.is_open:
         return ()
     rest = [one for one in panel_of(ballot) if one.voter in now.missing and one.voter not in asked]
+    if now.extended:
+        return tuple(rest)
+    if not set(asked).isdisjoint(now.missing):
+        return ()
     size = fewest(ballot, now, [one.voter for one in rest])
     return tuple(rest[: size if asked else min(size, ballot.wave)])
 
@@ -41,11 +48,11 @@ def next_wave(ballot: BallotOpened, now: Tally, asked: Collection[str]) -> tuple
 def fewest(ballot: BallotOpened, now: Tally, rest: Sequence[str]) -> int:
     """How many of these voters, in this order and all alike, could make the outcome certain; all when none can.
 
-    Looked for by halving, because what some can settle more can settle too; and for the options that lead and the
-    status quo alone, because nobody gets there with fewer.
+    Looked for by halving, because what some can settle more can settle too. Of more than `TRIED` options only those
+    that lead and the status quo are tried; then a wave may be larger than it need be.
     """
     ballot, options = as_counted(ballot), contenders(ballot)
-    leading = sorted(options, key=lambda option: -now.counts.get(option, 0))[:LEADING]
+    leading = sorted(options, key=lambda option: -now.counts.get(option, 0))[:TRIED]
     tried = tuple(dict.fromkeys([*leading, *(option for option in options if option == ballot.status_quo)]))
 
     def can_settle(size: int) -> bool:

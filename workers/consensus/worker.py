@@ -70,6 +70,7 @@ class Consensus(Service):
         with self.env.bus.tracing.run(known.origin):
             await self._carry_out(known, ballot, address.noun in TIMED)
         await self._tell_of(known.box(ballot), address, delivery)
+        known.shut(ballot)
 
     async def _is_over(self, known: KnownBallots, delivery: Delivery) -> bool:
         """Whether the run has ended, so that nobody waits for its ballots."""
@@ -130,12 +131,17 @@ class Consensus(Service):
 
     async def _tell_of(self, box: Box, address: subjects.Address, delivery: Delivery) -> None:
         """Count a vote by what became of it; one that is invalid is kept with its reason where people look."""
-        if address.noun != "vote" or (terms := box.terms) is None:
+        if address.noun != "vote":
             return
-        voter = address.names[1]
-        now = box.standing(terms)
-        reason = dict(now.invalid).get(voter)
-        late = box.decision is not None and delivery.sequence > box.decision.upto
+        voter, decision, terms = address.names[1], box.decision, box.terms
+        if decision is not None:
+            invalid = {one.voter: one.reason for one in decision.invalid}
+        elif terms is not None:
+            invalid = dict(box.standing(terms).invalid)
+        else:
+            return
+        reason = invalid.get(voter)
+        late = decision is not None and delivery.sequence > decision.upto
         how = "late" if late else "invalid" if reason else "counted"
         self.env.metrics.votes.labels(how).inc()
         if late:

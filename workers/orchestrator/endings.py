@@ -64,7 +64,8 @@ def _late_ballot(run: Run) -> Ending | None:
     opened = (fact for _, fact in sorted(run.facts.items()) if isinstance(fact, BallotOpened))
     for ballot in [fact.ballot for fact in opened if fact.opened_by == OPENED_BY]:
         if not run.knows(f"decision.{ballot}"):
-            reason = f"{LATE} while ballot {ballot} was open; ask again with a longer deadline_s"
+            advice = "is a worker for consensus running? Ask again, with a longer deadline_s if need be"
+            reason = f"{LATE} while ballot {ballot} was open; {advice}"
             return Ending("failed", reason, evidence_at=f"ballot.{ballot}")
         decision = run.fact(f"decision.{ballot}", DecisionMade)
         if decision and decision.by == "escalated" and not run.knows(f"approval.{ballot}"):

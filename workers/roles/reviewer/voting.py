@@ -18,6 +18,7 @@ from workers.llm.failures import writable
 from workers.roles import evidence
 from workers.roles.reviewer.replies import ApprovalReply, ChoiceReply, RankingReply, ScoresReply, VoteReply
 from workers.runtime.errors import Impossible, MalformedReply, RefusedByModel
+from workers.runtime.ports import ArtifactMissing
 from workers.runtime.redaction import redactor_for
 from workers.runtime.signing import configured_signer
 from workers.runtime.toolkit import Toolkit
@@ -49,7 +50,7 @@ async def vote(task: CastVote, tools: Toolkit) -> BallotAnswered:
     """The voter's vote, and the report that it is in the log. The log keeps the one that it has."""
     try:
         preference = await _preference(task, tools)
-    except (MalformedReply, RefusedByModel, Impossible) as error:
+    except (MalformedReply, RefusedByModel, Impossible, ArtifactMissing) as error:
         preference = {"because": abstaining(error, redactor_for(tools.settings).clean)}
     cast = VoteCast(
         tenant=task.tenant,
@@ -125,7 +126,9 @@ def _misnamed(named: Sequence[str], options: Sequence[str]) -> Iterable[str]:
             yield f"option {name!r} is there more than once"
 
 
-def abstaining(error: MalformedReply | RefusedByModel | Impossible, clean: Callable[[str], str]) -> str:
+def abstaining(
+    error: MalformedReply | RefusedByModel | Impossible | ArtifactMissing, clean: Callable[[str], str]
+) -> str:
     """Why there is no preference, without secrets and as long as a vote can hold."""
     match error:
         case MalformedReply():
