@@ -170,9 +170,9 @@ class InvalidVote(Value):
 class DecisionMade(Fact):
     """The outcome of a ballot; `option` is None when it stayed undecided.
 
-    `upto` is the sequence in the log of the vote or deadline that decided, so anybody can count again. `early` says that
-    votes were still missing and could not have changed it. `by` is what decided: `rule`, `tie-status_quo`, `tie-weight`,
-    `tie-hash`, `default`, `undecided`, `escalated`, or `refused` for a ballot that can't be held.
+    `upto` is the sequence in the log of the vote or deadline that decided, so anybody can count again. `early` says
+    that votes were still missing and could not have changed it. `by` is what decided: `rule`, `tie-status_quo`,
+    `tie-weight`, `tie-hash`, `default`, `undecided`, `escalated`, or `refused` for a ballot that can't be held.
 
     `counted` are the votes in the order of the log, `invalid` those that did not count, as far as they came before.
     """
