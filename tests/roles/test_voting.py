@@ -158,16 +158,17 @@ async def test_an_answer_that_is_cut_off_for_good_is_an_abstention(cast, task):
 
 async def test_a_refusal_is_an_abstention(cast, task):
     refusal = Completion("I would rather not.", 1, 1, stop="refusal", target="shy")
-    vote, _ = await cast(task(), refusal, CannotServe("nobody else"))
+    vote, _ = await cast(task(), refusal)
     assert abstains(vote)
     assert vote.because.startswith("the model refused: shy refused to answer reviewer/vote:generalist: I would rather")
     assert vote.target == "shy"
 
 
-async def test_another_target_may_vote_where_one_refuses(cast, task):
+async def test_no_other_target_votes_for_a_voter_that_refuses(cast, stage, task):
     refusal = Completion("No.", 1, 1, stop="refusal", target="shy")
     vote, answered = await cast(task(), refusal, {**WHY, "choice": "release"})
-    assert (vote.choice, vote.target, len(answered.calls)) == ("release", "scripted", 2)
+    assert abstains(vote) and "nobody else answers in its place" in vote.because
+    assert (vote.target, len(answered.calls), len(stage.asked)) == ("shy", 1, 1)
 
 
 async def test_a_vote_is_of_the_target_that_answered_and_not_of_one_that_was_cut_off(cast, task):
@@ -208,7 +209,7 @@ async def test_an_unknown_rule_is_an_abstention(cast, task):
 async def test_a_reason_holds_what_the_log_can_and_may_hold(cast, stage, task, monkeypatch, text):
     monkeypatch.setenv("SOME_API_KEY", "hunter22-hunter22")
     refusal = Completion(json.loads(f'"{text}"'), 1, 1, stop="refusal", target="shy")
-    vote, _ = await cast(task(), refusal, CannotServe("nobody else"))
+    vote, _ = await cast(task(), refusal)
     assert abstains(vote)
     assert "hunter22" not in vote.model_dump_json()
 

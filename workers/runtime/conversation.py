@@ -5,7 +5,8 @@
                                                                         ╰ cut off ▶ one continuation ╯  ╰ MalformedReply
 
 So a reply takes at most four answers. A repair that says the same as before is not continued. A refusal is an answer as
-well, beside these four: the target is not asked again in this conversation, and the next one gets the same question.
+well, beside these four: the target is not asked again in this conversation, and the next one gets the same question,
+unless it may not be answered elsewhere.
 Every answer is a journal entry, and what comes next follows from the entries alone: each delivery goes the same way.
 """
 
@@ -31,13 +32,17 @@ NOTHING = "(nothing)"
 
 @dataclass(frozen=True)
 class Question(Generic[R]):
-    """What is asked of whom (a target or a route, empty for the fleet's choice), and what the answer must be."""
+    """What is asked of whom (a target or a route, empty for the fleet's choice), and what the answer must be.
+
+    What is not to be answered `elsewhere` ends with the first refusal: nobody else speaks for a voter that would not.
+    """
 
     whom: str
     prompt: Rendered
     reply: type[R]
     check: Check[R] | None
     seed: int
+    elsewhere: bool = True
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,8 @@ class Conversation(Generic[R]):
             if entry.target in self._refused:
                 raise self._refusal(f"{entry.target} was asked once more all the same")
             self._refused[entry.target] = cut(answer.text.strip()) or "(no words)"
+            if not question.elsewhere:
+                raise self._refusal("nobody else answers in its place")
 
     def _refusal(self, rest: str) -> RefusedByModel:
         name = self._question.prompt.name

@@ -94,16 +94,25 @@ class Toolkit:
         self._first.append(fact)
 
     async def ask(
-        self, prompt: str, *, reply: type[R], check: Callable[[R], Iterable[str]] | None = None, **inputs: Any
+        self,
+        prompt: str,
+        *,
+        reply: type[R],
+        check: Callable[[R], Iterable[str]] | None = None,
+        elsewhere: bool = True,
+        **inputs: Any,
     ) -> R:
         """Ask the task's model and return its reply, validated. `prompt` may name a persona: `role/name:persona`.
 
         `check` says what else is wrong with a reply that has the right shape; nothing means that it fits.
+        With `elsewhere` the next target is asked when one refuses.
         A reply that was cut off is continued once, one that does not fit gets one repair turn (`conversation.py`).
         Raises `MalformedReply`, `RefusedByModel`, `Impossible` (no such target or persona, too much to show) and
         `ModelUnavailable`.
         """
-        question = Question(self._task.model, self._rendered(prompt, inputs), reply, check, self._task.attempt)
+        question = Question(
+            self._task.model, self._rendered(prompt, inputs), reply, check, self._task.attempt, elsewhere
+        )
         return await Conversation(question, self._journal, self._prompts).reply()
 
     async def save(self, files: Iterable[TextFile]) -> tuple[FileRef, ...]:

@@ -1,5 +1,7 @@
 """Backend developer: writes one module of a design, and mends what tests and reviews show."""
 
+from typing import Any
+
 from faststream import FastStream
 
 from contracts.v1.tasks import BuildModule, ModuleBuilt, ProjectRepaired, RepairProject
@@ -13,7 +15,7 @@ from workers.runtime.toolkit import Toolkit
 
 async def build(task: BuildModule, tools: Toolkit) -> ModuleBuilt:
     """Write exactly the files of the module."""
-    project = {"requirements": task.requirements, "design": task.design, "sandbox": sandbox_facts()}
+    project: Any = {"requirements": task.requirements, "design": task.design, "sandbox": sandbox_facts()}
     check = ModuleReply.check_for(task.module)
     reply = await tools.ask("backend_developer/module", reply=ModuleReply, check=check, **project, module=task.module)
     return tools.report(ModuleBuilt, files=await tools.save(reply.files), notes=reply.notes)
@@ -21,8 +23,8 @@ async def build(task: BuildModule, tools: Toolkit) -> ModuleBuilt:
 
 async def repair(task: RepairProject, tools: Toolkit) -> ProjectRepaired:
     """Change what has to change, anywhere but in the tests."""
-    project = {"requirements": task.requirements, "design": task.design, "files": await tools.load(task.files)}
-    seen = {"evidence": shown(task.evidence) if task.evidence else None, "findings": task.findings}
+    project: Any = {"requirements": task.requirements, "design": task.design, "files": await tools.load(task.files)}
+    seen: Any = {"evidence": shown(task.evidence) if task.evidence else None, "findings": task.findings}
     reply = await tools.ask("backend_developer/repair", reply=RepairReply, check=RepairReply.faults, **project, **seen)
     return tools.report(ProjectRepaired, files=await tools.save(reply.files), diagnosis=reply.diagnosis)
 

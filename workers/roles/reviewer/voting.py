@@ -76,6 +76,7 @@ async def _preference(task: CastVote, tools: Toolkit) -> dict[str, Any]:
     reply = await tools.ask(
         f"reviewer/vote:{task.persona}",
         reply=form.reply,
+        elsewhere=False,
         check=lambda said: faults(said, [option.option for option in task.options], task.score_max),
         question=task.question,
         context=task.context,
