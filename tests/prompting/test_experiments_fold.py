@@ -1,0 +1,157 @@
+"""Experiments as a fold: the same decision from the same facts, in whatever order and however often they come."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from workers.prompting.experiments.assignment import MILLION, arm_of
+from workers.prompting.experiments.experiment import Assigned, Count, Experiment, Plan, Settled
+
+PLAN = Plan(nth=1, shares=(MILLION // 5, MILLION // 2))
+
+
+def history(tasks, live=0.7, candidate=0.7, plan=PLAN, seed=2, **more):
+    """Facts of an experiment whose last three quarters are in its second epoch."""
+    rng = random.Random(seed)
+    for n in range(tasks):
+        epoch = 0 if n < tasks // 4 else 1
+        arm = arm_of("x", epoch, f"t{n}", plan.shares[epoch])
+        yield Assigned(10 * n, f"t{n}", epoch, arm)
+        yield settled(n, arm, rng.random() < (live if arm == "live" else candidate), rng, **more)
+
+
+def settled(n, arm, won, rng, cost=(1, 1), latency=(1, 1), lost=0.0):
+    mine = arm == "candidate"
+    if mine and not won and rng.random() < lost:
+        return Settled(10 * n + 400, f"t{n}", None)
+    cost, latency = (round(one[mine] * rng.randrange(800, 1_200)) for one in (cost, latency))
+    return Settled(10 * n + rng.randrange(1, 300), f"t{n}", won, cost, latency)
+
+
+def ended(*args, **more):
+    return Experiment(PLAN, history(*args, **more)).verdict()
+
+
+def test_a_candidate_that_succeeds_more_often_is_promoted():
+    assert ended(1_500, 0.6, 0.85) == ("promote", "success")
+
+
+def test_a_candidate_that_succeeds_less_often_is_rolled_back():
+    assert ended(1_500, 0.8, 0.5) == ("roll_back", "success")
+
+
+def test_an_equal_one_goes_on():
+    assert ended(1_500) == ("running", "")
+
+
+@pytest.mark.parametrize(("dearer", "why"), [({"cost": (1, 1.6)}, "cost"), ({"latency": (1, 2)}, "latency")])
+def test_a_candidate_that_costs_or_takes_too_much_is_rolled_back(dearer, why):
+    assert ended(1_500, **dearer) == ("roll_back", why)
+
+
+@pytest.mark.parametrize("dearer", [{"cost": (1, 1.1)}, {"latency": (1, 1.3)}, {"cost": (0, 0)}])
+def test_it_may_cost_and_take_a_little_more(dearer):
+    assert ended(1_500, **dearer) == ("running", "")
+
+
+def test_without_guards_it_may_cost_and_take_what_it_likes():
+    plan = Plan(1, PLAN.shares, dearer=None, slower=None)
+    assert Experiment(plan, history(1_500, cost=(1, 9), latency=(1, 9))).verdict() == ("running", "")
+
+
+def test_failures_that_never_arrive_are_failures():
+    facts = list(history(1_500, 0.5, 0.5, lost=0.2))
+    decision = Experiment(PLAN, facts).decide()
+    assert decision.candidate.missing > 20 and decision.live.missing == 0
+    assert decision.verdict == "running"
+    told = [one._replace(won=False) if one.won is None else one for one in facts if isinstance(one, Settled)]
+    assert Experiment(PLAN, [*facts, *told]).decide()[:2] == decision[:2]
+
+
+def test_where_tasks_of_an_arm_are_lost_before_they_are_counted_the_experiment_stops():
+    facts = [one for one in history(6_000, 0.7, 0.9) if not (one.task.endswith("7") and arm(one.task) == "candidate")]
+    facts = [one for one in facts if not (one.task.endswith("3") and arm(one.task) == "candidate")]
+    plan = Plan(20, PLAN.shares)
+    found = Experiment(plan, (one._replace(won=True) if isinstance(one, Settled) else one for one in facts))
+    assert found.verdict() == ("stopped", "split")
+
+
+def arm(task):
+    return arm_of("x", 0 if int(task[1:]) < 1_500 else 1, task, PLAN.shares[0 if int(task[1:]) < 1_500 else 1])
+
+
+@given(st.integers(0, 120), st.sampled_from([0.1, 0.7, 1.0]), st.randoms(use_true_random=False))
+def test_order_and_duplicates_change_nothing(tasks, candidate, rng):
+    facts = list(history(tasks, 0.5, candidate, lost=0.3))
+    wanted = Experiment(PLAN, facts).decide()
+    experiment = Experiment(PLAN)
+    for fact in rng.sample(facts * 2, 2 * len(facts)):
+        experiment.take(fact)
+        if rng.random() < 0.1:
+            experiment.verdict()
+    assert experiment.decide() == wanted
+
+
+def test_who_looks_after_every_fact_finds_the_same_as_who_looks_at_the_end():
+    facts = sorted(history(300, 0.5, 0.9))
+    experiment = Experiment(PLAN)
+    for fact in facts:
+        experiment.take(fact)
+        experiment.verdict()
+    assert experiment.decide() == Experiment(PLAN, facts).decide()
+    assert experiment.decide().verdict == "promote"
+
+
+def test_outcomes_are_taken_as_far_as_all_tasks_before_are_settled():
+    facts = sorted(history(40))
+    first = next(one for one in facts if isinstance(one, Settled) and one.task == "t3")
+    experiment = Experiment(PLAN, (one for one in facts if one != first))
+    assert experiment.decide().curve[-1].outcomes == 3
+    experiment.take(first)
+    assert experiment.decide() == Experiment(PLAN, facts).decide()
+
+
+def test_an_outcome_after_the_deadline_changes_nothing():
+    facts = [Assigned(1, "t", 1, "live"), Settled(5, "t", None)]
+    experiment = Experiment(PLAN, [*facts, Settled(9, "t", True)])
+    assert experiment.decide().live == Count(0, 0, 1)
+
+
+def test_a_fact_that_belongs_before_those_taken_makes_it_count_anew():
+    experiment = Experiment(PLAN, [Assigned(1, "t", 1, "live"), Settled(9, "t", None)])
+    assert experiment.decide().live.missing == 1
+    experiment.take(Settled(5, "t", True))
+    assert experiment.decide().live == Count(1, 0, 0)
+    experiment.take(Assigned(0, "t", 1, "candidate"))
+    assert experiment.decide().candidate == Count(1, 0, 0)
+
+
+def test_nothing_is_taken_after_the_decision():
+    facts = sorted(history(1_500, 0.5, 0.95))
+    decision = Experiment(PLAN, facts).decide()
+    taken = decision.curve[-1].outcomes
+    assert sum(decision.live) + sum(decision.candidate) == taken < 1_000
+    assert decision == Experiment(PLAN, history(3_000, 0.5, 0.95)).decide() or taken > 375
+
+
+def test_the_curve_has_a_point_for_every_ten_outcomes_and_the_last():
+    assert [point.outcomes for point in Experiment(PLAN, history(34)).decide().curve] == [10, 20, 30, 34]
+    assert Experiment(PLAN).decide().curve == ()
+
+
+def test_a_later_candidate_needs_more_evidence():
+    shown = [Experiment(Plan(nth, PLAN.shares), history(1_500, 0.6, 0.85)).decide().curve for nth in (1, 20)]
+    assert shown[0][-1].outcomes < shown[1][-1].outcomes
+
+
+def test_an_epoch_that_the_plan_does_not_know_is_refused():
+    with pytest.raises(ValueError, match="epoch 2"):
+        Experiment(PLAN, [Assigned(1, "t", 2, "live")])
+
+
+@pytest.mark.parametrize(("nth", "share"), [(0, 1), (1, MILLION + 1), (1, -1)])
+def test_a_plan_that_can_not_be_is_refused(nth, share):
+    with pytest.raises(ValueError, match=r"give some|first is 1"):
+        Plan(nth, (share,))
