@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 IDEA ?= A library service that tracks books with a title, an author, a unique ISBN, a price and a genre (fiction, science or poetry), and members with a name and a required unique e-mail. Each loan belongs to a book and to a member and has a due date.
 OUT ?= out
 
-.PHONY: demo test test-fast test-slow lint types imports bench lock schemas clean
+.PHONY: demo test test-fast test-slow soak lint types imports bench lock schemas clean
 
 # Run one idea on an embedded broker and write the project to out/; a project of an earlier run there is replaced.
 demo: $(STAMP)
@@ -22,6 +22,10 @@ test-fast: $(STAMP)
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m slow
+
+# The properties again, each time with other examples.
+soak: $(STAMP)
+	$(BIN)/pytest --hypothesis-profile=default -m "not slow" tests/orchestrator tests/consensus tests/contracts tests/llm
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Iterator
 
+import hypothesis
 import pytest
 import pytest_asyncio
 
@@ -10,6 +11,11 @@ from workers.runtime.bus import Bus, connect
 from workers.runtime.embedded import EmbeddedNats
 from workers.runtime.settings import Settings
 from workers.runtime.telemetry import configure_logging
+
+
+# The suite says the same of the same code whenever it is run; `make soak` looks for examples that nobody has met yet.
+hypothesis.settings.register_profile("suite", derandomize=True)
+hypothesis.settings.load_profile("suite")
 
 
 @pytest.fixture(autouse=True)
