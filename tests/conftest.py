@@ -12,7 +12,6 @@ from workers.runtime.embedded import EmbeddedNats
 from workers.runtime.settings import Settings
 from workers.runtime.telemetry import configure_logging
 
-
 # The suite says the same of the same code whenever it is run; `make soak` looks for examples that nobody has met yet.
 hypothesis.settings.register_profile("suite", derandomize=True)
 hypothesis.settings.load_profile("suite")
