@@ -25,7 +25,7 @@ def prompt(body=BODY, head=HEAD):
 def refusal(body=BODY, head=HEAD):
     with pytest.raises(PromptRefused) as caught:
         prompt(body, head)
-    assert str(caught.value).startswith(f"poet/poem.md:{caught.value.line}: ")
+    assert str(caught.value).startswith(f"poet/poem.md:{caught.value.line}:{caught.value.column}: ")
     return caught.value
 
 
@@ -279,7 +279,7 @@ def test_a_persona_that_is_none_is_refused(tmp_path, name, content, why):
     own = tmp_path / "reviewer" / "personas"
     own.mkdir(parents=True)
     (own / f"{name}.md").write_bytes(content)
-    with pytest.raises(PromptRefused, match=rf"{name}\.md:1: .*{why}"):
+    with pytest.raises(PromptRefused, match=rf"{name}\.md:1:1: .*{why}"):
         Prompts.load(tmp_path)
 
 
@@ -294,7 +294,7 @@ def test_a_persona_that_is_not_there_is_named_with_those_that_are(persona):
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     (tmp_path / "poet").mkdir()
     (tmp_path / "poet" / "poem.md").write_bytes(HEAD.encode() + b"# user\n\xff\n")
-    with pytest.raises(PromptRefused, match=r"poem\.md:8: the file is no UTF-8"):
+    with pytest.raises(PromptRefused, match=r"poem\.md:8:1: the file is no UTF-8"):
         Prompts.load(tmp_path)
 
 

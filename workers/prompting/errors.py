@@ -3,7 +3,7 @@
 PromptRefused   the template's author: the file is outside of what templates may do
 UnknownPrompt   the caller: there is no prompt of that name
 UnknownPersona  the task: nobody of that name is known to see with
-WrongInputs     the caller: inputs are missing or nobody asked for them
+WrongInputs     the caller: inputs are missing, nobody asked for them, or they are nothing that JSON can say
 TooLong         the task: what is to be shown does not fit into a prompt
 """
 
@@ -15,11 +15,19 @@ class PromptError(Exception):
 
 
 class PromptRefused(PromptError):
-    """The template is outside of what templates may do; the message begins with file and line."""
+    """The template is outside of what templates may do; the message begins with file, line and, if known, column.
 
-    def __init__(self, file: Path | str, line: int, why: str) -> None:
-        self.file, self.line, self.why = str(file), line, why
-        super().__init__(f"{file}:{line}: {why}")
+    Lines and columns count from 1, columns in characters; 0 is a column that is not known.
+    """
+
+    def __init__(self, file: Path | str, line: int, why: str, column: int = 0) -> None:
+        self.file, self.line, self.why, self.column = str(file), line, why, column
+        super().__init__(f"{self.where}: {why}")
+
+    @property
+    def where(self) -> str:
+        """`file:line:column`, as editors and other tools read it."""
+        return f"{self.file}:{self.line}:{self.column}" if self.column else f"{self.file}:{self.line}"
 
 
 class UnknownPrompt(PromptError):

@@ -5,32 +5,25 @@ of a message is fixed here, before anything is rendered, so no value can ever ad
 """
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
-
-import yaml
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from typing import Literal
 
 from workers.prompting.errors import PromptRefused
+from workers.prompting.frontmatter import FrontMatter, head_of
+from workers.prompting.unseen import first_unseen, looks_like
 
 MessageRole = Literal["system", "user"]
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+
+MAX_FILE = 256 * 1024
+"""Bytes of a template or persona; the longest that is shipped has 9,000."""
+
+MAX_SECTIONS = 16
 
 _HEADINGS: dict[str, MessageRole] = {"# system": "system", "# user": "user"}
-_NEARLY_A_HEADING = re.compile(r"\s*#\s*(system|user|assistant)\s*", re.IGNORECASE)
-_FENCE = re.compile(r" {0,3}(`{3,}|~{3,})(.*)")
-
-
-class FrontMatter(BaseModel):
-    """The head of a template. `inputs` are the names that must be given, no more and no fewer."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    name: Name
-    role: Name
-    purpose: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-    inputs: Annotated[list[Name], "in the order of the file"]
+_NEARLY_A_HEADING = re.compile(r"\s*#\s*(system|user|assistant|developer)\s*:?\s*")
+_FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)")
 
 
 @dataclass(frozen=True)
@@ -51,56 +44,87 @@ class Source:
     sections: tuple[Section, ...]
 
 
+@dataclass(frozen=True)
+class Parts:
+    """What could be made out in a file, and everything for which it is refused, in the order of the file."""
+
+    head: FrontMatter | None
+    sections: tuple[Section, ...]
+    refused: tuple[PromptRefused, ...]
+
+
 def parse(file: Path, text: str) -> Source:
-    """Take the text of `file` apart; raises `PromptRefused`."""
-    lines = text.splitlines()
-    if not lines or lines[0].rstrip() != "---":
-        raise PromptRefused(file, 1, "a template begins with YAML front matter between two lines of '---'")
+    """Take the text of `file` apart; raises `PromptRefused`, the first if there are several."""
+    parts = taken_apart(file, text)
+    if parts.refused or parts.head is None:
+        raise parts.refused[0]
+    return Source(file, parts.head, parts.sections)
+
+
+def taken_apart(file: Path, text: str) -> Parts:
+    """The parts of the text of `file`, however many faults it has."""
+    lines = lines_of(text)
+    hidden = list(unseen_in(file, lines))
+    if lines[0].rstrip() != "---":
+        why = "a template begins with YAML front matter between two lines of '---'"
+        return Parts(None, (), (*hidden, PromptRefused(file, 1, why, 1)))
     end = next((i for i, line in enumerate(lines[1:], start=1) if line.rstrip() == "---"), None)
     if end is None:
-        raise PromptRefused(file, 1, "the front matter has no end; close it with a line of '---'")
-    return Source(file, _head(file, lines[1:end]), _sections(file, lines, end + 1))
+        why = "the front matter has no end; close it with a line of '---'"
+        return Parts(None, (), (*hidden, PromptRefused(file, 1, why, 1)))
+    head, wrong = head_of(file, lines[1:end])
+    sections, misplaced = _sections(file, lines, end + 1)
+    return Parts(head, sections, (*hidden, *wrong, *misplaced))
 
 
-def _head(file: Path, lines: list[str]) -> FrontMatter:
-    try:
-        return FrontMatter.model_validate(yaml.safe_load("\n".join(lines)))
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        why = f"the front matter is no YAML: {getattr(error, 'problem', error)}"
-        raise PromptRefused(file, 2 + (mark.line if mark else 0), why) from None
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(map(str, first["loc"])) or "front matter"
-        line = next((i for i, text in enumerate(lines, start=2) if text.partition(":")[0] in first["loc"]), 2)
-        raise PromptRefused(file, line, f"{where}: {first['msg']}; it needs name, role, purpose and inputs") from None
+def lines_of(text: str) -> list[str]:
+    """The lines as an editor counts them: they end with LF or CRLF, and with nothing else."""
+    return text.replace("\r\n", "\n").split("\n")
 
 
-def _sections(file: Path, lines: list[str], start: int) -> tuple[Section, ...]:
+def unseen_in(file: Path, lines: list[str]) -> Iterator[PromptRefused]:
+    """A refusal for each line with characters that nobody sees as they are."""
+    for number, line in enumerate(lines, start=1):
+        if found := first_unseen(line):
+            column, name = found
+            yield PromptRefused(file, number, f"nobody sees {name} in this line; take it out", column)
+
+
+def _sections(file: Path, lines: list[str], start: int) -> tuple[tuple[Section, ...], list[PromptRefused]]:
+    outside, refused = _outside_of_fences(file, lines, start)
     found: list[tuple[MessageRole, int]] = []
-    for index in _outside_of_fences(file, lines, start):
+    for index in outside:
         line = lines[index]
         if line in _HEADINGS:
             found.append((_HEADINGS[line], index))
-        elif _NEARLY_A_HEADING.fullmatch(line):
-            raise PromptRefused(file, index + 1, f"{line!r} begins no section; write exactly '# system' or '# user'")
-        elif not found and line.strip():
-            raise PromptRefused(file, index + 1, "text before the first section; begin with '# system' or '# user'")
+        elif _NEARLY_A_HEADING.fullmatch(looks_like(line)):
+            why = f"{line!a} begins no section; write exactly '# system' or '# user', or another heading"
+            refused.append(PromptRefused(file, index + 1, why, _column(line)))
+        elif not found and line.strip() and not refused:
+            why = "text before the first section; begin with '# system' or '# user'"
+            refused.append(PromptRefused(file, index + 1, why, _column(line)))
     roles = [role for role, _ in found]
-    if not roles or "system" in roles[1:] or roles[-1] != "user":
-        raise PromptRefused(file, start + 1, "a template has at most one '# system', first, and ends with a '# user'")
-    ends = [index for _, index in found[1:]] + [len(lines)]
-    return tuple(_section(file, lines, *at, end) for at, end in zip(found, ends, strict=True))
+    if len(found) > MAX_SECTIONS:
+        why = f"{len(found)} sections; a template has at most {MAX_SECTIONS}, join some"
+        return (), [*refused, PromptRefused(file, found[MAX_SECTIONS][1] + 1, why, 1)]
+    if not refused and (not roles or "system" in roles[1:] or roles[-1] != "user"):
+        why = "a template has at most one '# system', first, and ends with a '# user'"
+        refused.append(PromptRefused(file, start + 1, why, 1))
+    ends = [*[index for _, index in found[1:]], len(lines)][: len(found)]
+    made = [_section(file, lines, *at, end) for at, end in zip(found, ends, strict=True)]
+    refused += [one for one in made if isinstance(one, PromptRefused)]
+    return tuple(one for one in made if isinstance(one, Section)), refused
 
 
-def _section(file: Path, lines: list[str], role: MessageRole, heading: int, end: int) -> Section:
+def _section(file: Path, lines: list[str], role: MessageRole, heading: int, end: int) -> Section | PromptRefused:
     first = next((i for i in range(heading + 1, end) if lines[i].strip()), None)
     if first is None:
-        raise PromptRefused(file, heading + 1, f"the {role} section is empty")
+        why = f"the {role} section is empty; write its text below, or take the heading out"
+        return PromptRefused(file, heading + 1, why, 1)
     return Section(role, first + 1, "\n".join(line.rstrip() for line in lines[first:end]).rstrip())
 
 
-def _outside_of_fences(file: Path, lines: list[str], start: int) -> list[int]:
+def _outside_of_fences(file: Path, lines: list[str], start: int) -> tuple[list[int], list[PromptRefused]]:
     outside: list[int] = []
     fence, opened = "", start
     for index in range(start, len(lines)):
@@ -111,6 +135,11 @@ def _outside_of_fences(file: Path, lines: list[str], start: int) -> list[int]:
                 fence, opened = mark[1], index
         elif mark and mark[1].startswith(fence) and not mark[2].strip():
             fence = ""
-    if fence:
-        raise PromptRefused(file, opened + 1, "the code fence that begins here is never closed")
-    return outside
+    if not fence:
+        return outside, []
+    why = "the code fence that begins here is never closed; close it with a line of the same marks"
+    return outside, [PromptRefused(file, opened + 1, why, _column(lines[opened]))]
+
+
+def _column(line: str) -> int:
+    return len(line) - len(line.lstrip()) + 1

@@ -2,7 +2,8 @@
 
 A sandboxed environment alone still lets a template build a string of 10⁸ characters or loop for
 minutes. So templates may show inputs as data blocks and ask whether an input is there, and no more:
-no calls, no arithmetic, no loops, no assignments, no other template.
+no calls, no arithmetic, no loops, no assignments, no other template. How much of it there may be is capped too,
+so that neither checking nor compiling takes long, and neither meets the limits of Python's own compiler.
 """
 
 from collections.abc import Iterator
@@ -12,16 +13,22 @@ from jinja2 import nodes
 
 from workers.prompting.source import MessageRole
 
+MAX_NODES = 2_000
+"""Nodes of one section's syntax tree; an input that is shown takes four with the text before it."""
+
+MAX_DEPTH = 24
+"""Nodes within each other; a condition around an input that is shown takes five."""
+
 
 class Fault(NamedTuple):
-    """What is wrong, and in which line (from 1) of the section."""
+    """What is wrong, and in which line (from 1) of the section. A `Place` as the line knows its column, too."""
 
     line: int
     why: str
 
 
 def faults(tree: nodes.Template, role: MessageRole, inputs: frozenset[str]) -> Iterator[Fault]:
-    """Everything in the section that a template may not do, in order."""
+    """Everything in the section that a template may not do, in order; of a tree that is not `beyond`."""
     for node in tree.body:
         yield from _statement(node, role, inputs)
 
@@ -29,6 +36,27 @@ def faults(tree: nodes.Template, role: MessageRole, inputs: frozenset[str]) -> I
 def shown(tree: nodes.Template) -> frozenset[str]:
     """The names that the section uses."""
     return frozenset(name.name for name in tree.find_all(nodes.Name))
+
+
+def beyond(tree: nodes.Template) -> Fault | None:
+    """The node with which the tree gets too large or too deep. Looks without recursion: the tree may be any size."""
+    count, open_nodes = 0, [(node, 1) for node in tree.iter_child_nodes()]
+    while open_nodes:
+        node, depth = open_nodes.pop()
+        count += 1
+        if depth > MAX_DEPTH:
+            return Fault(_line(node), f"nested more than {MAX_DEPTH} deep; take what is in there apart")
+        if count > MAX_NODES:
+            return Fault(_line(node), f"the section has more than {MAX_NODES:,} nodes; show less in one prompt")
+        open_nodes += [(child, depth + 1) for child in node.iter_child_nodes()]
+    return None
+
+
+def _line(node: nodes.Node) -> int:
+    """The node's line, or that of the first one in it that has one: some frames that Jinja makes up have none."""
+    while not node.lineno and (inner := next(node.iter_child_nodes(), None)):
+        node = inner
+    return node.lineno or 1
 
 
 def _statement(node: nodes.Node, role: MessageRole, inputs: frozenset[str]) -> Iterator[Fault]:
@@ -41,7 +69,7 @@ def _statement(node: nodes.Node, role: MessageRole, inputs: frozenset[str]) -> I
             for child in (*node.body, *node.elif_, *node.else_):
                 yield from _statement(child, role, inputs)
         case _:
-            yield Fault(node.lineno, f"templates have no {type(node).__name__}; only if, and {{{{ input | data }}}}")
+            yield Fault(_line(node), f"templates have no {type(node).__name__}; only if, and {{{{ input | data }}}}")
 
 
 def _output(node: nodes.Node, role: MessageRole, inputs: frozenset[str]) -> Iterator[Fault]:

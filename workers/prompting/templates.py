@@ -12,14 +12,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateSyntaxError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2 import Template
 
-from contracts.subjects import is_token
-from workers.prompting import syntax
-from workers.prompting.blocks import data_block
-from workers.prompting.errors import PromptRefused, TooLong, UnknownPersona, UnknownPrompt, WrongInputs
-from workers.prompting.source import MessageRole, Section, Source, parse
+from workers.prompting.checks import Environment, content_of, persona_refusals, template_refusals, text_of
+from workers.prompting.errors import TooLong, UnknownPersona, UnknownPrompt, WrongInputs
+from workers.prompting.source import MessageRole, Source, lines_of, parse
 
 SHIPPED = Path(__file__).resolve().parents[2] / "prompts"
 """The templates that come with Flotilla, in a checkout as in an installed wheel."""
@@ -54,6 +51,7 @@ class Prompt:
     inputs: tuple[str, ...]
     version: str
     parts: tuple[tuple[MessageRole, Template], ...]
+    source: Source
     persona: str = ""
 
     def seen_as(self, name: str, prose: str) -> "Prompt":
@@ -69,11 +67,19 @@ class Prompt:
                 f"{what}: {', '.join(names)}" for what, names in (("missing", missing), ("unknown", unknown)) if names
             ]
             raise WrongInputs(f"prompt {self.name} takes {', '.join(self.inputs) or 'no inputs'}; {'; '.join(wrong)}")
-        messages = self._introduced([RenderedMessage(role, template.render(inputs)) for role, template in self.parts])
-        longest = max(len(message.text) for message in messages)
-        if longest > MAX_RENDERED:
-            raise TooLong(f"prompt {self.name} came to {longest:,} characters; the limit is {MAX_RENDERED:,}")
+        messages = self._introduced([RenderedMessage(role, self._filled(part, inputs)) for role, part in self.parts])
         return Rendered(self.name, self.version, messages)
+
+    def _filled(self, template: Template, inputs: Mapping[str, Any]) -> str:
+        """The template's text. Ends as soon as it is too long: a large input may be shown many times."""
+        pieces, length = [], 0
+        for piece in template.generate(inputs):
+            pieces.append(piece)
+            length += len(piece)
+            if length > MAX_RENDERED:
+                shown = f"{length:,} characters or more"
+                raise TooLong(f"prompt {self.name} came to {shown}; the limit is {MAX_RENDERED:,}")
+        return "".join(pieces)
 
     def _introduced(self, messages: list[RenderedMessage]) -> tuple[RenderedMessage, ...]:
         """The messages with the persona behind the system section, or in its place where there is none."""
@@ -124,68 +130,39 @@ class Prompts:
 def _read(root: Path) -> dict[str, Prompt]:
     if not root.is_dir():
         raise UnknownPrompt(f"there is no folder of prompts at {root}; make it, or point to another one")
-    loaded = (compiled(parse(file, _text(file))) for file in sorted(root.glob("*/*.md")))
+    loaded = (compiled(parse(file, text_of(file, content_of(file)))) for file in template_files(root))
     return {prompt.name: prompt for prompt in loaded}
 
 
+def template_files(root: Path) -> list[Path]:
+    """The templates in a folder of prompts."""
+    return sorted(root.glob("*/*.md"))
+
+
+def persona_files(root: Path) -> list[Path]:
+    """The personas in a folder of prompts."""
+    return sorted(root.glob("*/personas/*.md"))
+
+
 def _personas_in(root: Path) -> dict[tuple[str, str], str]:
-    return {(file.parents[1].name, file.stem): _prose(file) for file in sorted(root.glob("*/personas/*.md"))}
+    return {(file.parents[1].name, file.stem): _prose(file) for file in persona_files(root)}
 
 
 def _prose(file: Path) -> str:
     """A persona's text, without what no model can see."""
-    prose = "\n".join(line.rstrip() for line in _text(file).splitlines()).strip()
-    if not prose:
-        raise PromptRefused(file, 1, "the persona is empty; write who it is and what it looks at")
-    if not is_token(file.stem):
-        raise PromptRefused(file, 1, f"{file.stem!r} can't name a persona; use 1 to 64 of A-Z a-z 0-9 _ -")
-    return prose
-
-
-def _text(file: Path) -> str:
-    content = file.read_bytes()
-    try:
-        return content.decode()
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise PromptRefused(file, line, f"the file is no UTF-8: {error.reason}") from None
+    content = content_of(file)
+    for refused in persona_refusals(file, content):
+        raise refused
+    return "\n".join(line.rstrip() for line in lines_of(text_of(file, content))).strip()
 
 
 def compiled(source: Source) -> Prompt:
     """Check the sections and compile them; raises `PromptRefused`."""
-    head, file = source.head, source.file
-    if (head.role, head.name) != (file.parent.name, file.stem):
-        raise PromptRefused(file, 2, f"{head.role}/{head.name} must lie at {head.role}/{head.name}.md")
-    environment = _environment()
-    used = [_checked(environment, file, section, frozenset(head.inputs)) for section in source.sections]
-    idle = sorted(set(head.inputs).difference(*used))
-    if idle:
-        raise PromptRefused(file, 2, f"declared but never shown: {', '.join(idle)}")
+    head, environment = source.head, Environment()
+    for refused in template_refusals(source.file, head, source.sections):
+        raise refused
     parts = tuple((section.role, environment.from_string(section.text)) for section in source.sections)
-    return Prompt(f"{head.role}/{head.name}", head.purpose, tuple(head.inputs), _version(source), parts)
-
-
-def _environment() -> ImmutableSandboxedEnvironment:
-    environment = ImmutableSandboxedEnvironment(
-        undefined=StrictUndefined, autoescape=False, loader=None, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.globals.clear()
-    environment.tests.clear()
-    environment.filters.clear()
-    environment.filters["data"] = lambda value, name: data_block(name, value)
-    return environment
-
-
-def _checked(
-    environment: ImmutableSandboxedEnvironment, file: Path, section: Section, inputs: frozenset[str]
-) -> frozenset[str]:
-    try:
-        tree = environment.parse(section.text)
-    except TemplateSyntaxError as error:
-        raise PromptRefused(file, section.line + error.lineno - 1, str(error.message)) from None
-    for fault in syntax.faults(tree, section.role, inputs):
-        raise PromptRefused(file, section.line + fault.line - 1, fault.why)
-    return syntax.shown(tree)
+    return Prompt(f"{head.role}/{head.name}", head.purpose, tuple(head.inputs), _version(source), parts, source)
 
 
 def _version(source: Source) -> str:

@@ -1,0 +1,118 @@
+"""What is checked of a template before it is used, once per version: rendering checks nothing but its inputs.
+
+`refusals` finds everything that is wrong with a file, for its author; whoever loads a file stops at the first.
+"""
+
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from jinja2 import StrictUndefined, TemplateSyntaxError
+from jinja2.lexer import Lexer
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from contracts.subjects import is_token
+from workers.prompting import syntax
+from workers.prompting.blocks import data_block
+from workers.prompting.errors import PromptRefused
+from workers.prompting.frontmatter import FrontMatter
+from workers.prompting.places import PlacedLexer
+from workers.prompting.source import MAX_FILE, Section, lines_of, taken_apart, unseen_in
+
+_WHAT_THERE_IS = 'templates have {{ input | data("name") }}, {% if input %} … {% endif %} and text'
+
+
+class Environment(ImmutableSandboxedEnvironment):
+    """Jinja without anything to call, to load or to filter with, except for `data`."""
+
+    def __init__(self) -> None:
+        super().__init__(undefined=StrictUndefined, autoescape=False, loader=None, trim_blocks=True, lstrip_blocks=True)
+        self.globals.clear()
+        self.tests.clear()
+        self.filters.clear()
+        self.filters["data"] = lambda value, name: data_block(name, value)
+
+    @cached_property
+    def lexer(self) -> Lexer:
+        """A lexer that knows columns."""
+        return PlacedLexer(self)
+
+
+def content_of(file: Path) -> bytes:
+    """What is in the file, up to a byte more than it may have."""
+    with file.open("rb") as stream:
+        return stream.read(MAX_FILE + 1)
+
+
+def text_of(file: Path, content: bytes) -> str:
+    """The content as text; raises `PromptRefused`."""
+    if len(content) > MAX_FILE:
+        raise PromptRefused(file, 1, f"the file has more than {MAX_FILE:,} bytes; make it shorter", 1)
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode().split("\n")
+        why = f"the file is no UTF-8: {error.reason}; save it as UTF-8"
+        raise PromptRefused(file, len(before), why, len(before[-1]) + 1) from None
+
+
+def refusals(file: Path, content: bytes) -> list[PromptRefused]:
+    """Everything for which a template is refused, in the order of the file."""
+    try:
+        parts = taken_apart(file, text_of(file, content))
+    except PromptRefused as error:
+        return [error]
+    found = [*parts.refused, *template_refusals(file, parts.head, parts.sections)]
+    return sorted(found, key=lambda one: (one.line, one.column))
+
+
+def template_refusals(file: Path, head: FrontMatter | None, sections: tuple[Section, ...]) -> Iterator[PromptRefused]:
+    """Everything that the parts of a file may not do. Without a head any input counts as declared."""
+    if head and (head.role, head.name) != (file.parent.name, file.stem):
+        yield PromptRefused(file, 2, f"{head.role}/{head.name} must lie at {head.role}/{head.name}.md", 1)
+    environment, used, whole = Environment(), set[str](), True
+    for section in sections:
+        try:
+            tree = environment.parse(section.text)
+        except (TemplateSyntaxError, RecursionError, ValueError) as error:
+            whole = False
+            yield _unreadable(file, section, error)
+            continue
+        beyond = syntax.beyond(tree)
+        names = frozenset[str]() if beyond else syntax.shown(tree)
+        inputs = frozenset(head.inputs) if head else names
+        for fault in [beyond] if beyond else syntax.faults(tree, section.role, inputs):
+            yield _refused(file, section, fault.line, fault.why)
+        used |= names
+        whole = whole and not beyond
+    idle = sorted(set(head.inputs) - used) if head and whole and sections else []
+    if idle:
+        why = f"declared but never shown: {', '.join(idle)}; show it, or take it out of the inputs"
+        yield PromptRefused(file, 2, why, 1)
+
+
+def _unreadable(file: Path, section: Section, error: Exception) -> PromptRefused:
+    if isinstance(error, TemplateSyntaxError):
+        return _refused(file, section, error.lineno, f"{str(error.message).rstrip('.')}; {_WHAT_THERE_IS}")
+    if isinstance(error, RecursionError):
+        return _refused(file, section, 1, f"something in this section is nested too deep; {_WHAT_THERE_IS}")
+    return _refused(file, section, 1, f"a number in this section is too long; {_WHAT_THERE_IS}")
+
+
+def _refused(file: Path, section: Section, line: int, why: str) -> PromptRefused:
+    return PromptRefused(file, section.line + line - 1, why, getattr(line, "column", 1))
+
+
+def persona_refusals(file: Path, content: bytes) -> list[PromptRefused]:
+    """Everything for which a persona is refused."""
+    try:
+        lines = lines_of(text_of(file, content))
+    except PromptRefused as error:
+        return [error]
+    found = list(unseen_in(file, lines))
+    if not any(line.strip() for line in lines):
+        found.append(PromptRefused(file, 1, "the persona is empty; write who it is and what it looks at", 1))
+    if not is_token(file.stem):
+        why = f"{file.stem!r} can't name a persona; use 1 to 64 of A-Z a-z 0-9 _ -"
+        found.append(PromptRefused(file, 1, why, 1))
+    return found
