@@ -6,7 +6,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from workers.cli import about, approving, ballots, budget, fleet, looks, models, runs, voters
+from workers.cli import about, approving, ballots, budget, fleet, looks, models, prompts, runs, voters
 from workers.cli.complaints import Complaint, Unreachable
 from workers.cli.outside import note
 from workers.runtime.errors import BusUnavailable
@@ -54,6 +54,7 @@ def made() -> typer.Typer:
             app.command(rich_help_panel=panel)(command)
     app.add_typer(ballots.group(), name="ballot", rich_help_panel="Ballots")
     app.add_typer(models.group(), name="models", rich_help_panel="Fleet")
+    app.add_typer(prompts.group(), name="prompts", rich_help_panel="Fleet")
     return app
 
 

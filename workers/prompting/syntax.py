@@ -89,7 +89,10 @@ def _output(node: nodes.Node, role: MessageRole, inputs: frozenset[str]) -> Iter
                 yield Fault(node.lineno, f"{block!r} can't name a data block; use letters, digits and '_'")
         case nodes.Name():
             yield from _input(node, role, inputs)
-            yield Fault(node.lineno, f'{node.name!r} is shown bare; write {{{{ {node.name} | data("{node.name}") }}}}')
+            if role != "system":
+                yield Fault(
+                    node.lineno, f'{node.name!r} is shown bare; write {{{{ {node.name} | data("{node.name}") }}}}'
+                )
         case _:
             what = f"filter {node.name!r}" if isinstance(node, nodes.Filter) else type(node).__name__
             yield Fault(node.lineno, f'templates show nothing but {{{{ input | data("name") }}}}; found {what}')
