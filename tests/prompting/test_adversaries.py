@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import unicodedata
 from pathlib import Path
 
@@ -184,3 +185,23 @@ class TestCaps:
         file.write_text(HEAD + SYSTEM + "x" * MAX_FILE)
         with pytest.raises(PromptRefused, match=r"poem\.md:1:1: the file has more than 262,144 bytes"):
             Prompts.load(tmp_path)
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "{% if topic %}x{% endif %}\n",
+            "{##}",
+            "{% raw %}{% endraw %}",
+            "{",
+            "{% ",
+            "\n",
+            "# User\n",
+            "\u200b\n",
+            "a\u0300",
+        ],
+    )
+    def test_no_file_takes_long_to_check(self, line):
+        text = HEAD + SYSTEM + USER
+        began = time.process_time()
+        refusals(FILE, (text + line * ((MAX_FILE - len(text)) // len(line.encode()))).encode())
+        assert time.process_time() - began < 10
