@@ -50,7 +50,7 @@ _LAMBDA = (  # λ in thousandths at m = 1, 1/2, 1/4 …
     798, 1271, 1647, 1968, 2252, 2510, 2748, 2969, 3177, 3374, 3561, 3739, 3910, 4075, 4234, 4388, 4536, 4681,
 )  # fmt: skip
 _WHOLE = len(_LAMBDA) - 1  # bits of m
-_DECIMAL = Context(prec=28, rounding=ROUND_HALF_EVEN)
+_DECIMAL = Context(prec=18, rounding=ROUND_HALF_EVEN)
 
 
 class Evidence:
