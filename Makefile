@@ -43,6 +43,7 @@ bench: $(STAMP)
 	$(BIN)/python -m benchmarks.gateway
 	$(BIN)/python -m benchmarks.votes
 	$(BIN)/python -m benchmarks.ballots
+	$(BIN)/python -m benchmarks.prompts
 
 # Write requirements.lock anew from pyproject.toml.
 lock: $(STAMP)
