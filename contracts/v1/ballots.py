@@ -152,12 +152,14 @@ class VoteCast(Fact):
 class CountedVote(Value):
     """A vote as it was counted: the options that the voter stands for, none for an abstention, and why.
 
-    The text is cut where all of them together would be too long for the bus; the vote itself has the whole.
+    The text is cut where all of them together would be too long for the bus; the vote itself has the whole. `task` is
+    the voting task that said it; one who voted by himself has none.
     """
 
     voter: Token
     options: tuple[Token, ...] = ()
     text: Prose = ""
+    task: Token | None = None
 
 
 class InvalidVote(Value):

@@ -16,7 +16,7 @@ def test_a_decision_says_what_was_counted_and_what_was_not(made):
     asked = made.ballot(voters=4, quorum=3)
     votes = [
         made.cast(1, "stranger", "a"),
-        made.cast(2, "v2", "a", rationale=" It is the shortest. ", because="never read"),
+        made.cast(2, "v2", "a", rationale=" It is the shortest. ", because="never read", task="vote-x--v2"),
         made.cast(3, "v0", because="I know none of them"),
         made.cast(4, "v1", "z"),
         made.cast(5, "v3", "a"),
@@ -27,7 +27,7 @@ def test_a_decision_says_what_was_counted_and_what_was_not(made):
     assert (made_of.votes, made_of.abstained, made_of.upto, made_of.early) == (3, 1, 5, False)
     assert made_of.counts == {"a": 2, "b": 0, "c": 0}
     assert made_of.counted == (
-        CountedVote(voter="v2", options=("a",), text="It is the shortest."),
+        CountedVote(voter="v2", options=("a",), text="It is the shortest.", task="vote-x--v2"),
         CountedVote(voter="v0", text="I know none of them"),
         CountedVote(voter="v3", options=("a",)),
     )

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from contracts.subjects import name_of
 from contracts.v1.approvals import ApprovalGiven
-from contracts.v1.ballots import CountedVote, DecisionMade
+from contracts.v1.ballots import CountedVote, DecisionMade, voting_task
 from contracts.v1.failures import TaskFailed
 from contracts.v1.journal import Call
 from contracts.v1.plans import Plan, PlannedTask
@@ -144,7 +144,12 @@ def repaired(n, digit=None):
 def decided(ballot, option, by="rule", reason="", **stood):
     """`stood` are voters, each with the options that it stands for, joined by blanks."""
     votes = tuple(
-        CountedVote(voter=voter, options=tuple(options.split()), text=f"{voter} says why" if options else "")
+        CountedVote(
+            voter=voter,
+            options=tuple(options.split()),
+            text=f"{voter} says why" if options else "",
+            task=voting_task(ballot, voter),
+        )
         for voter, options in stood.items()
     )
     return DecisionMade(**IDS, ballot=ballot, option=option, by=by, reason=reason, votes=len(votes), counted=votes)

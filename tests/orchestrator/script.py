@@ -98,7 +98,7 @@ class Script:
         if opened is None:
             return [decision.model_copy(update={"by": "refused", "reason": "it does not validate"})]
         options = [option.option for option in opened.options if option.eligible]
-        votes = tuple(_vote(voter, options, self.of(f"vote.{ballot}.{voter}")) for voter in opened.electorate)
+        votes = tuple(_vote(ballot, voter, options, self.of(f"vote.{ballot}.{voter}")) for voter in opened.electorate)
         decision = decision.model_copy(update={"counted": votes})
         hard = [
             (5, [f"decision.{ballot}"]),
@@ -122,9 +122,10 @@ class Script:
         return [gate, WHILE, name_of(answer) if tape.chance(10) else answer]
 
 
-def _vote(voter, options, tape):
+def _vote(ballot, voter, options, tape):
     stands_for = () if tape.chance(20) else (options[tape.pick(len(options))],)
-    return CountedVote(voter=voter, options=stands_for, text=f"{voter} says why")
+    task = voting_task(ballot, voter)
+    return CountedVote(voter=voter, options=stands_for, text=f"{voter} says why", task=task)
 
 
 def _voted(ballot, vote, tape):

@@ -66,6 +66,13 @@ def test_a_decision_waits_for_the_reports_of_those_who_were_counted_so_that_all_
     assert make.said(fold(run, [make.performed("vote-release-1--security")]), policy).keys() == PACKING
 
 
+def test_nobody_waits_for_the_report_of_a_panelist_who_voted_by_hand(make, policy):
+    decided = make.decided("release-1", "release", correctness="release", security="release")
+    by_hand = tuple(vote.model_copy(update={"task": None}) for vote in decided.counted)
+    run = _voting(make, policy, decided.model_copy(update={"counted": by_hand}))
+    assert make.said(run, policy).keys() == PACKING
+
+
 def test_reasons_against_a_release_go_back_as_findings_of_a_repair(make, policy):
     run = _voting(make, policy, make.decided("release-1", "repair", a="repair", b="release", c="repair"))
     said = make.said(run, policy)

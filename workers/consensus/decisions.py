@@ -58,6 +58,7 @@ def _counted(ballot: BallotOpened, now: Tally, longest: int) -> tuple[CountedVot
             voter=answer.voter,
             options=tuple(option for option in order if option in stands_for(ballot.rule, answer)),
             text=_cut((vote.rationale or vote.because).strip(), longest),
+            task=vote.task,
         )
         for answer, vote in zip(now.answers, now.counted, strict=True)
     )

@@ -134,9 +134,12 @@ def settled(run: Run, ballot: str) -> Settled | Ending | None:
 
 
 def _all_reported(run: Run, terms: BallotOpened, decision: DecisionMade) -> bool:
-    """Whether it is known what the votes that were counted have cost: each panelist reports right after its vote."""
-    voters = {vote.voter for vote in decision.counted}
-    tasks = (voting_task(terms.ballot, one.voter) for one in terms.panel if one.voter in voters)
+    """Whether it is known what the votes that were counted have cost: a voting task reports right after its vote.
+
+    A panelist's vote that no task said, as a person may say it, costs nothing and has no report.
+    """
+    said = {vote.task for vote in decision.counted}
+    tasks = said.intersection(voting_task(terms.ballot, one.voter) for one in terms.panel)
     return all(run.knows(f"result.{task}") or run.knows(f"failure.{task}.1") for task in tasks)
 
 
