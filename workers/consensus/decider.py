@@ -62,16 +62,11 @@ def decide(box: Box, default_deadline_s: int) -> Wanted:
         return Wanted((_refused(box, f"the ballot does not validate: {box.opened.fault}"),))
     if wrong := objections(terms):
         return Wanted((_refused(box, "; ".join(wrong)),))
-    now = standing_of(box, terms)
+    now = box.standing(terms)
     if not now.is_open:
         return Wanted((as_decision(terms, now),))
     messages = (*_abstentions(box, now), *_wave(box, terms, now, default_deadline_s))
     return Wanted(messages, timers_of(box, terms, now, default_deadline_s))
-
-
-def standing_of(box: Box, terms: BallotOpened) -> Tally:
-    """How the ballot stands by the facts in the box."""
-    return box.standing(terms)
 
 
 def _after(box: Box) -> Wanted:

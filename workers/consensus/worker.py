@@ -17,7 +17,7 @@ from workers.consensus.decider import SetTimer, Wanted, decide
 from workers.consensus.known_ballots import KnownBallots, heard
 from workers.runtime import topology
 from workers.runtime.bootstrap import service_app
-from workers.runtime.errors import BusUnavailable, TooLarge, Verdict
+from workers.runtime.errors import TooLarge, Verdict
 from workers.runtime.known_runs import KnownRuns
 from workers.runtime.lease import Delivery
 from workers.runtime.ports import Stored
@@ -43,10 +43,8 @@ class Consensus(Service):
     async def work(self, delivery: Delivery) -> Verdict:
         """Take a fact in and carry out what its ballot now calls for."""
         self._runs.take_turn(delivery.turn)
-        try:
-            address = subjects.parse(delivery.subject, self.env.settings.prefix)
-        except subjects.NotASubject as error:
-            await self.bury(delivery, str(error))
+        address = await self.address_of(delivery)
+        if address is None:
             return Verdict("term")
         ballot = ballot_in(address)
         if ballot is None:  # a timer or a failure of something else
@@ -110,11 +108,7 @@ class Consensus(Service):
         address = subjects.address_of(message)
         if said.news or isinstance(message, Command):
             return Heard(address, said.sequence, 0.0, message)
-        subject = address.subject(self.env.settings.prefix)
-        stored = await self.env.bus.log.find(subject)
-        if stored is None:
-            raise BusUnavailable(f"{subject} is taken, but can't be read yet")
-        return heard(address, stored)
+        return heard(address, await self.env.bus.log.taken_by(message))
 
     async def _said(self, box: Box, message: Message, news: Heard) -> None:
         """Count and log what is new, and whether another word stands where this one was meant."""

@@ -13,11 +13,11 @@ from math import isinf
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from workers.llm.presets import PRESETS
 from workers.llm.targets import Capabilities, Hedge, Limits, Price, Route, Target
+from workers.llm.yaml_mapping import NoMapping, mapping_in
 
 PARTS: dict[str, type[BaseModel]] = {"capabilities": Capabilities, "limits": Limits, "price": Price, "hedge": Hedge}
 NEEDS_ADDRESS = frozenset({"compatible", "azure"})
@@ -66,35 +66,13 @@ def read_models(text: str, source: str, is_ad_hoc: Callable[[str], bool]) -> Rea
     return Read({name: found for name, found in targets.items() if found}, tuple(route for route in routes if route))
 
 
-class _Once(yaml.SafeLoader):
-    """A loader that refuses a key that is given twice; YAML would keep the last one."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        """The mapping of a node."""
-        seen: set[str] = set()
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            if not isinstance(key.value, str):
-                raise yaml.MarkedYAMLError(problem="a key must be a word", problem_mark=key.start_mark)
-            if key.value in seen:
-                problem = f"{key.value!r} is given twice; keep one of them"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
 def _loaded(text: str, source: str) -> dict[str, Any]:
     try:
-        content = yaml.load(text, Loader=_Once)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise BadModels(source, [f"{at}{error.problem or error.context or 'no YAML'}"]) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadModels(source, [f"no YAML: {str(error).splitlines()[0][:200]}"]) from None
+        content = mapping_in(text, "`targets:` and `routes:`")
+    except NoMapping as error:
+        raise BadModels(source, [str(error)]) from None
     if content is None:
         raise BadModels(source, ["the file is empty; it needs targets, or name no file to do without"])
-    if not isinstance(content, dict):
-        raise BadModels(source, ["the file must be a mapping with `targets:` and `routes:` at its left edge"])
     return content
 
 

@@ -11,9 +11,9 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from workers.llm.yaml_mapping import NoMapping, mapping_in
 from workers.orchestrator.blueprint import Ballots, BallotTerms, Blueprint, Voter
 
 _PARTS: dict[str, type[BaseModel]] = {"ballots": Ballots, "design": BallotTerms, "release": BallotTerms}
@@ -48,45 +48,16 @@ def read_blueprint(path: Path | None) -> Blueprint:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         fault = f"it can't be read: {why}; name another file in FLOTILLA_BLUEPRINT"
         raise BadBlueprint(str(path), [fault]) from None
-    content = _loaded(text, str(path))
+    try:
+        content = mapping_in(text, "`designs:` and `ballots:`") or {}
+    except NoMapping as error:
+        raise BadBlueprint(str(path), [str(error)]) from None
     try:
         return Blueprint.model_validate(_filled(content))
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)
         faults = [_fault(one["loc"], one["type"], one["msg"]) for one in wrong]
         raise BadBlueprint(str(path), list(dict.fromkeys(faults))) from None
-
-
-class _Once(yaml.SafeLoader):
-    """A loader that refuses a key that is given twice; YAML would keep the last one."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        """The mapping of a node."""
-        seen: set[str] = set()
-        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-            if not isinstance(key.value, str):
-                raise yaml.MarkedYAMLError(problem="a key must be a word", problem_mark=key.start_mark)
-            if key.value in seen:
-                problem = f"{key.value!r} is given twice; keep one of them"
-                raise yaml.MarkedYAMLError(problem=problem, problem_mark=key.start_mark)
-            seen.add(key.value)
-        return super().construct_mapping(node, deep)
-
-
-def _loaded(text: str, source: str) -> dict[Any, Any]:
-    try:
-        content = yaml.load(text, Loader=_Once)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        at = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise BadBlueprint(source, [f"{at}{error.problem or error.context or 'no YAML'}"]) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise BadBlueprint(source, [f"no YAML: {str(error).splitlines()[0][:200]}"]) from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise BadBlueprint(source, ["the file must be a mapping with `designs:` and `ballots:` at its left edge"])
-    return content
 
 
 def _filled(content: dict[Any, Any]) -> dict[Any, Any]:

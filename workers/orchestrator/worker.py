@@ -26,7 +26,7 @@ from workers.orchestrator.policy import Policy
 from workers.orchestrator.run import Run, fold, fold_spoiled
 from workers.runtime import topology
 from workers.runtime.bootstrap import service_app
-from workers.runtime.errors import BusUnavailable, TooLarge, Verdict
+from workers.runtime.errors import TooLarge, Verdict
 from workers.runtime.known_runs import KnownRuns
 from workers.runtime.lease import Delivery
 from workers.runtime.service import ACK, Environment, Service
@@ -53,10 +53,8 @@ class Orchestrator(Service):
     async def work(self, delivery: Delivery) -> Verdict:
         """Take a fact in and carry out what its run now calls for."""
         self._runs.take_turn(delivery.turn)
-        try:
-            address = subjects.parse(delivery.subject, self.env.settings.prefix)
-        except subjects.NotASubject as error:
-            await self.bury(delivery, str(error))
+        address = await self.address_of(delivery)
+        if address is None:
             return Verdict("term")
         known, epoch = self._runs.named(address.tenant, address.run), self._runs.epoch
         begins = known.upto == 0 and address.noun == "run.requested" and delivery.number == 1
@@ -168,10 +166,7 @@ class Orchestrator(Service):
         self.log.info("run_closed", tenant=end.tenant, run=end.run, status=end.status, reason=end.reason[:500])
 
     async def _take_in_theirs(self, known: FoldedRun, message: Message) -> None:
-        subject = subjects.subject_of(message, self.env.settings.prefix)
-        stored = await self.env.bus.log.find(subject)
-        if stored is None:
-            raise BusUnavailable(f"{subject} is taken, but can't be read yet")
+        stored = await self.env.bus.log.taken_by(message)
         known.fold_stored(subjects.address_of(message), stored.data)
 
 

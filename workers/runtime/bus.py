@@ -56,6 +56,14 @@ class JetStreamLog(Log):
         page, _ = await self._gets.ask({"last_by_subj": subject})
         return page[0] if page else None
 
+    async def taken_by(self, message: Message) -> Stored:
+        """What the log has under the name of a message that was no news. Raises `BusUnavailable`."""
+        subject = subject_of(message, self._prefix)
+        stored = await self.find(subject)
+        if stored is None:
+            raise BusUnavailable(f"{subject} is taken, but can't be read yet")
+        return stored
+
     async def find_all(self, subjects: list[str]) -> list[Stored]:
         """Those of these names that the log has; at most 1,000 names."""
         page, _ = await self._gets.ask({"multi_last": subjects, "batch": PAGE})

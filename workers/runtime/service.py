@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from contracts import subjects
+from contracts.subjects import Address
 from contracts.v1.failures import DeadLetter
 from workers.llm.calls import Parked
 from workers.runtime import topology
@@ -128,7 +129,15 @@ class Service(ABC):
         await self.env.bus.publisher.publish(subject, letter.model_dump_json().encode(), headers)
         self.env.metrics.dead.labels(self.name).inc()
 
+    async def address_of(self, delivery: Delivery) -> Address | None:
+        """Where a delivery belongs. None for a subject outside of the grammar, which is buried then."""
+        try:
+            return subjects.parse(delivery.subject, self.env.settings.prefix)
+        except subjects.NotASubject as error:
+            await self.bury(delivery, str(error))
+            return None
+
     async def is_closed(self, tenant: str, run: str) -> bool:
         """Whether the log has the run's end."""
-        subject = subjects.Address(tenant, run, "run.closed").subject(self.env.settings.prefix)
+        subject = Address(tenant, run, "run.closed").subject(self.env.settings.prefix)
         return await self.env.bus.log.find(subject) is not None

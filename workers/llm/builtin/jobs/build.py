@@ -1,7 +1,7 @@
 """ModuleReply and RepairReply: the source files of one module, and those that must change."""
 
 from contracts.v1.projects import Evidence, Finding, Module
-from workers.llm.builtin.jobs.job import Brief, CannotDo, Reply, parsed
+from workers.llm.builtin.jobs.job import Brief, CannotDo, Reply, evidence_in, parsed
 from workers.llm.builtin.project.blueprint import Blueprint
 from workers.llm.builtin.project.modules import modules
 from workers.llm.builtin.project.mutations import spoil
@@ -57,7 +57,7 @@ def _diagnosis(brief: Brief, changed: list[str]) -> str:
     said = []
     evidence = brief.data.get("evidence")
     if evidence:
-        said.append(_seen(parsed(Evidence, {"duration_s": 0, **evidence}, "evidence")))
+        said.append(_seen(evidence_in(evidence)))
     findings = [parsed(Finding, finding, "findings") for finding in brief.data.get("findings") or []]
     if findings:
         said.append(f"Findings: {' '.join(finding.message for finding in findings)}")

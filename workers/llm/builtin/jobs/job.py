@@ -1,11 +1,12 @@
 """What a job gets, and how it says that it can't be done."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from contracts.v1.projects import Requirements
+from contracts.v1.projects import Evidence, Requirements
 from workers.llm.builtin.faults import Faults, draw
 from workers.llm.builtin.project.blueprint import Blueprint, blueprint
 
@@ -45,6 +46,11 @@ class Brief:
     def draw(self, purpose: str) -> float:
         """A seeded number for this request."""
         return draw(self.faults.seed, purpose, self.text)
+
+
+def evidence_in(shown: Mapping[str, Any]) -> Evidence:
+    """The evidence that a prompt shows, which does not say how long the tests took."""
+    return parsed(Evidence, {"duration_s": 0, **shown}, "evidence")
 
 
 def parsed(model: type[Parsed], content: Any, name: str) -> Parsed:

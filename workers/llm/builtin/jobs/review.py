@@ -5,8 +5,7 @@ import re
 import threading
 from collections.abc import Iterator
 
-from contracts.v1.projects import Evidence
-from workers.llm.builtin.jobs.job import Brief, Reply, parsed
+from workers.llm.builtin.jobs.job import Brief, Reply, evidence_in
 
 ONE_AT_A_TIME = threading.Lock()
 """CPython 3.11 counts the depth of trees for all threads together, and parsing in two at once may raise SystemError
@@ -122,7 +121,7 @@ def _criteria(brief: Brief, files: dict[str, str]) -> list[Finding]:
 def _evidence(brief: Brief) -> list[Finding]:
     if not brief.data.get("evidence"):
         return [_finding("major", None, "There is no test evidence; run the tests before a release.")]
-    evidence = parsed(Evidence, {"duration_s": 0, **brief.data["evidence"]}, "evidence")
+    evidence = evidence_in(brief.data["evidence"])
     findings = []
     if not evidence.passed:
         findings.append(_finding("major", None, f"The tests did not pass: {evidence.failed} of {evidence.tests} red."))

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from contracts.v1.projects import Design, Evidence, Finding, Requirements
-from workers.llm.builtin.jobs.job import Brief, CannotDo, Reply
+from contracts.v1.projects import Design, Finding, Requirements
+from workers.llm.builtin.jobs.job import Brief, CannotDo, Reply, evidence_in
 from workers.llm.builtin.jobs.review import blocking
 from workers.llm.builtin.project.cutting import flaws
 
@@ -141,8 +141,8 @@ def _red(evidence: Any) -> list[str]:
     if not evidence:
         return ["There is no test evidence."]
     try:
-        seen = Evidence.model_validate({"duration_s": 0, **evidence})
-    except (ValidationError, TypeError):
+        seen = evidence_in(evidence)
+    except (CannotDo, TypeError):
         return ["The test evidence can't be read."]
     return [] if seen.passed else [f"The tests did not pass: {seen.failed} of {seen.tests} red. {seen.reason}".strip()]
 
