@@ -242,7 +242,7 @@ class Story:
         ]  # fmt: skip
 
 
-class Poll:
+class HeldBallot:
     """A ballot told step by step; `decision` counts what was told before it."""
 
     def __init__(self, ballot: str = "b1", options: Sequence[str] = ("a", "b"), **terms: Any) -> None:
@@ -386,9 +386,9 @@ class Desk:
         for message in messages:
             self.log.put(subject_of(message), encode(message))
 
-    def decide(self, poll: Poll) -> None:
+    def decide(self, held: HeldBallot) -> None:
         """Say what the fleet says of a ballot as it stands."""
-        self.tell([poll.decision(self.log.facts)])
+        self.tell([held.decision(self.log.facts)])
 
     def keep(self, content: bytes) -> None:
         self.artifacts.kept[hashlib.sha256(content).hexdigest()] = content
@@ -421,13 +421,13 @@ def story() -> Story:
 
 
 @pytest.fixture
-def poll() -> Poll:
-    return Poll()
+def held() -> HeldBallot:
+    return HeldBallot()
 
 
 @pytest.fixture
-def new_poll() -> type[Poll]:
-    return Poll
+def new_held() -> type[HeldBallot]:
+    return HeldBallot
 
 
 @pytest.fixture
@@ -465,12 +465,12 @@ def whole_entries() -> list[Entry]:
 @pytest.fixture(scope="session")
 def ballot_entries() -> list[Entry]:
     """A ballot with a stranger's vote, an abstention, a spoiled vote, its decision and one that came too late."""
-    poll, log = Poll(electorate=("ada", "bob", "eve", "ivy")), MemoryLog()
-    for said in (poll.terms, poll.vote("mallory", "a"), poll.vote("ada", "a"), poll.vote("bob")):
+    held, log = HeldBallot(electorate=("ada", "bob", "eve", "ivy")), MemoryLog()
+    for said in (held.terms, held.vote("mallory", "a"), held.vote("ada", "a"), held.vote("bob")):
         log.put(subject_of(said), encode(said))
     log.put("flotilla.default.b1.vote.b1.eve", b"not json")
-    log.put(subject_of(poll.passed()), encode(poll.passed()))
-    decision = poll.decision(log.facts)
-    for said in (decision, poll.vote("ivy", "b")):
+    log.put(subject_of(held.passed()), encode(held.passed()))
+    decision = held.decision(log.facts)
+    for said in (decision, held.vote("ivy", "b")):
         log.put(subject_of(said), encode(said))
     return [read(fact) for fact in log.facts]

@@ -60,7 +60,7 @@ class TestWhoIsAsked:
         ballot = opened(desk, "--voters", "2", "--run", "r1")
         assert (ballot.run, ballot.budget) == ("r1", Budget(usd=2.0))
 
-    def test_weights_are_learned_from_outcomes_and_frozen(self, desk, poll):
+    def test_weights_are_learned_from_outcomes_and_frozen(self, desk, held):
         right, wrong = ("ada",), ("bob",)
         ids = {"tenant": "default", "option": "a", "right": True, "voters_right": right, "voters_wrong": wrong}
         desk.tell([OutcomeSeen(**ids, run=f"r{n}", ballot="x") for n in range(20)])
@@ -167,24 +167,24 @@ class TestRefused:
 
 
 class TestWaiting:
-    def answers(self, desk, poll, *facts, decide=True, gate=False):
+    def answers(self, desk, held, *facts, decide=True, gate=False):
         """From now on the opening of this ballot is answered by these facts and the decision on them."""
 
         def answer(log, message):
             if isinstance(message, BallotOpened):
-                poll.terms = message
+                held.terms = message
                 for fact in facts:
                     log.put(subject_of(fact), encode(fact))
                 if decide:
-                    desk.decide(poll)
+                    desk.decide(held)
                 if gate:
-                    log.put(subject_of(poll.gate()), encode(poll.gate()))
+                    log.put(subject_of(held.gate()), encode(held.gate()))
 
         desk.log.answer = answer
 
-    def test_votes_are_shown_as_they_come_with_the_tally_and_then_the_decision(self, desk, new_poll):
-        poll = new_poll("b1")
-        self.answers(desk, poll, poll.vote("ada", "a", rationale="short"), poll.vote("bob", "a"))
+    def test_votes_are_shown_as_they_come_with_the_tally_and_then_the_decision(self, desk, new_held):
+        held = new_held("b1")
+        self.answers(desk, held, held.vote("ada", "a", rationale="short"), held.vote("bob", "a"))
         result = desk(*ASK, "--voters", "ada,bob,eve", "--name", "b1")
         assert result.exit_code == 0, result.output
         lines = result.stdout.splitlines()
@@ -194,40 +194,40 @@ class TestWaiting:
         assert lines[3].startswith("ballot b1  decided: a after")
         assert "recount   the same" in lines[-1]
 
-    def test_undecided_has_an_exit_code_of_its_own(self, desk, new_poll):
-        poll = new_poll("b1")
-        self.answers(desk, poll, poll.passed())
+    def test_undecided_has_an_exit_code_of_its_own(self, desk, new_held):
+        held = new_held("b1")
+        self.answers(desk, held, held.passed())
         result = desk(*ASK, "--voters", "ada,bob,eve", "--name", "b1")
         assert result.exit_code == 4
         assert "ballot b1  undecided after" in result.stdout
         assert "decided: undecided" not in result.stdout
 
-    def test_one_that_is_left_to_a_person_says_how_to_answer(self, desk, new_poll):
-        poll = new_poll("b1")
-        self.answers(desk, poll, poll.passed(), gate=True)
+    def test_one_that_is_left_to_a_person_says_how_to_answer(self, desk, new_held):
+        held = new_held("b1")
+        self.answers(desk, held, held.passed(), gate=True)
         result = desk(*ASK, "--voters", "ada,bob,eve", "--name", "b1", "--no-quorum", "escalate")
         assert result.exit_code == 4
         assert "ballot b1  left to a person after" in result.stdout
         assert "answer it with `flotilla approve b1 b1`" in result.stdout
 
-    def test_one_that_the_fleet_refuses_failed(self, desk, new_poll):
-        poll = new_poll("b1")
-        refused = DecisionMade(**poll.ids, option=None, by="refused", reason="no option can win")
-        self.answers(desk, poll, refused, decide=False)
+    def test_one_that_the_fleet_refuses_failed(self, desk, new_held):
+        held = new_held("b1")
+        refused = DecisionMade(**held.ids, option=None, by="refused", reason="no option can win")
+        self.answers(desk, held, refused, decide=False)
         result = desk(*ASK, "--voters", "ada,bob,eve", "--name", "b1")
         assert result.exit_code == 1
         assert "refused" in result.stdout
         assert "no option can win" in result.stdout
 
-    def test_only_the_fleets_own_voters_bring_a_fleet_along(self, desk, new_poll):
-        poll = new_poll("b1")
-        self.answers(desk, poll, poll.vote("correctness", "a"), poll.vote("security", "a"))
+    def test_only_the_fleets_own_voters_bring_a_fleet_along(self, desk, new_held):
+        held = new_held("b1")
+        self.answers(desk, held, held.vote("correctness", "a"), held.vote("security", "a"))
         assert desk(*ASK, "--voters", "3", "--name", "b1").exit_code == 0
         assert desk.fleet.servers == [None]
 
-    def test_json_is_an_object_per_fact_and_one_on_the_ballot(self, desk, new_poll):
-        poll = new_poll("b1")
-        self.answers(desk, poll, poll.vote("ada", "a"), poll.vote("bob", "a"))
+    def test_json_is_an_object_per_fact_and_one_on_the_ballot(self, desk, new_held):
+        held = new_held("b1")
+        self.answers(desk, held, held.vote("ada", "a"), held.vote("bob", "a"))
         result = desk(*ASK, "--voters", "ada,bob,eve", "--name", "b1", "--json")
         said = [json.loads(line) for line in result.stdout.splitlines()]
         assert [one["type"] for one in said] == ["fact"] * 4 + ["ballot"]

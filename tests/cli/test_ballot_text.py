@@ -29,15 +29,15 @@ LONG = "Which of these stores should keep the books of all the libraries there a
 
 
 @pytest.fixture
-def long_one(new_poll, stored):
+def long_one(new_held, stored):
     panel = [Panelist(voter=f"voter-{n}", persona="security", target="builtin:error=0.25") for n in range(9)]
-    poll = new_poll(
+    held = new_held(
         "b1", ("sqlite", "x" * 64), electorate=tuple(one.voter for one in panel), panel=tuple(panel), context=LONG,
         tie_order=("status_quo", "hash"), status_quo="sqlite", no_quorum="escalate",
     )  # fmt: skip
-    poll.terms = poll.terms.model_copy(update={"question": LONG})
-    votes = [poll.vote(f"voter-{n}", "sqlite", rationale=LONG, target="builtin:error=0.25") for n in range(4)]
-    facts = stored([poll.terms, *votes, poll.vote("voter-5", because=LONG), poll.vote("nobody", "x" * 64), poll.gate()])
+    held.terms = held.terms.model_copy(update={"question": LONG})
+    votes = [held.vote(f"voter-{n}", "sqlite", rationale=LONG, target="builtin:error=0.25") for n in range(4)]
+    facts = stored([held.terms, *votes, held.vote("voter-5", because=LONG), held.vote("nobody", "x" * 64), held.gate()])
     return ballot_seen([read(fact) for fact in facts], "b1"), facts[-1].at
 
 
@@ -64,8 +64,8 @@ def test_what_is_kept_up_is_no_higher_than_the_terminal_and_has_the_newest_votes
     assert any("nobody" in text for text in lines)
 
 
-def test_bars_are_as_long_as_their_counts_and_ascii_where_nothing_else_is_shown(poll, stored):
-    facts = stored([poll.terms, poll.vote("ada", "a"), poll.vote("eve", "b"), poll.vote("bob", "a")])
+def test_bars_are_as_long_as_their_counts_and_ascii_where_nothing_else_is_shown(held, stored):
+    facts = stored([held.terms, held.vote("ada", "a"), held.vote("eve", "b"), held.vote("bob", "a")])
     seen = ballot_seen([read(fact) for fact in facts], "b1")
     assert [text.count("█") for text in bars(seen, Page(None))] == [40, 20]
     plain = bars(seen, Page(60, unicode=False))
@@ -73,18 +73,18 @@ def test_bars_are_as_long_as_their_counts_and_ascii_where_nothing_else_is_shown(
     assert plain[0].count("#") == 2 * plain[1].count("#")
 
 
-def test_while_there_are_no_votes_it_says_who_was_asked(new_poll, stored):
+def test_while_there_are_no_votes_it_says_who_was_asked(new_held, stored):
     panel = tuple(Panelist(voter=name) for name in ("ada", "bob", "eve"))
-    poll = new_poll("b1", panel=panel)
-    ask = {**poll.ids, "task": voting_task("b1", "ada"), "voter": "ada", "role": "reviewer"}
-    facts = stored([poll.terms, CastVote(**ask, question="?", options=poll.terms.options)])
+    held = new_held("b1", panel=panel)
+    ask = {**held.ids, "task": voting_task("b1", "ada"), "voter": "ada", "role": "reviewer"}
+    facts = stored([held.terms, CastVote(**ask, question="?", options=held.terms.options)])
     for upto, said in ((1, "nobody"), (2, "ada")):
         seen = ballot_seen([read(fact) for fact in facts[:upto]], "b1")
         assert f"  votes     none yet; asked so far: {said}" in kept_up(seen, facts[-1].at, Page(80), 24)
 
 
-def test_preferences_stand_in_one_column(poll, stored):
-    facts = stored([poll.terms, poll.vote("ada", "a", target="anthropic:claude-sonnet-5"), poll.vote("bob", "b")])
+def test_preferences_stand_in_one_column(held, stored):
+    facts = stored([held.terms, held.vote("ada", "a", target="anthropic:claude-sonnet-5"), held.vote("bob", "b")])
     seen = ballot_seen([read(fact) for fact in facts], "b1")
     ada, bob = kept_up(seen, facts[-1].at, Page(120), 24)[2:4]
     assert ada.index("a", ada.index(")")) == bob.index("b", bob.index("bob") + 3)
@@ -106,17 +106,17 @@ def test_voters_fit_the_terminal(width):
     assert "█" not in lines[2]
 
 
-def test_what_others_wrote_can_not_steer_the_terminal(poll, stored):
-    vote = poll.vote("ada", "a", rationale="\x1b[2J\x07owned")
-    facts = stored([poll.terms.model_copy(update={"question": "\x1b]0;x\x07?"}), vote])
+def test_what_others_wrote_can_not_steer_the_terminal(held, stored):
+    vote = held.vote("ada", "a", rationale="\x1b[2J\x07owned")
+    facts = stored([held.terms.model_copy(update={"question": "\x1b]0;x\x07?"}), vote])
     seen = ballot_seen([read(fact) for fact in facts], "b1")
     assert "\x1b" not in "".join(described(seen, facts[-1].at, Page(80)))
     assert "\x1b" not in "".join(kept_up(seen, facts[-1].at, Page(80), 24))
 
 
-def test_the_picture_stays_with_the_decision(poll, stored):
-    facts = stored([poll.terms, poll.vote("ada", "a"), poll.vote("bob", "a")])
-    facts += stored([poll.terms, poll.vote("ada", "a"), poll.vote("bob", "a"), poll.decision(facts)])[-1:]
+def test_the_picture_stays_with_the_decision(held, stored):
+    facts = stored([held.terms, held.vote("ada", "a"), held.vote("bob", "a")])
+    facts += stored([held.terms, held.vote("ada", "a"), held.vote("bob", "a"), held.decision(facts)])[-1:]
     out = StringIO()
     shown = Picture(Console(file=out, width=80, height=24, force_terminal=True, color_system=None), "")
     for upto in range(1, 5):
@@ -127,14 +127,14 @@ def test_the_picture_stays_with_the_decision(poll, stored):
 
 class TestInARun:
     @pytest.fixture
-    def told(self, story, new_poll):
-        poll = new_poll("release-1", ("release", "repair"), run="r1")
+    def told(self, story, new_held):
+        held = new_held("release-1", ("release", "repair"), run="r1")
         asks = []
         for voter in ("ada", "bob"):
             given = {**story.ids, "task": voting_task("release-1", voter), "ballot": "release-1", "voter": voter}
-            asks += [CastVote(**given, role="reviewer", question="?", options=poll.terms.options)]
-            asks += [poll.vote(voter, "release"), BallotAnswered(**given)]
-        return [*story.whole()[:-4], poll.terms, *asks], poll
+            asks += [CastVote(**given, role="reviewer", question="?", options=held.terms.options)]
+            asks += [held.vote(voter, "release"), BallotAnswered(**given)]
+        return [*story.whole()[:-4], held.terms, *asks], held
 
     def drawn(self, facts, width=100):
         out = StringIO()
@@ -184,8 +184,8 @@ class TestInARun:
         assert said["gates"][0]["options"] == ["release", "repair"]
 
     @pytest.mark.parametrize("command", [("watch", "b1"), ("cancel", "b1"), ("fetch", "b1", "--out", "nowhere")])
-    def test_a_ballot_of_its_own_is_no_run_to_be_watched_cancelled_or_fetched(self, desk, poll, command):
-        desk.tell([poll.terms])
+    def test_a_ballot_of_its_own_is_no_run_to_be_watched_cancelled_or_fetched(self, desk, held, command):
+        desk.tell([held.terms])
         result = desk(*command)
         assert (result.exit_code, "flotilla ballot show b1" in result.stderr) == (2, True)
         assert len(desk.log.facts) == 1

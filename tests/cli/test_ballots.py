@@ -15,8 +15,8 @@ def last(desk):
 
 
 class TestShow:
-    def test_an_open_ballot_shows_votes_tally_and_what_is_missing(self, desk, poll):
-        desk.tell([poll.terms, poll.vote("ada", "a", rationale="it is short"), poll.vote("bob", because="no idea")])
+    def test_an_open_ballot_shows_votes_tally_and_what_is_missing(self, desk, held):
+        desk.tell([held.terms, held.vote("ada", "a", rationale="it is short"), held.vote("bob", because="no idea")])
         text = desk("ballot", "show", "b1").stdout
         assert text.splitlines()[0] == "ballot b1  open, 59.8 s left"
         for said in (
@@ -28,10 +28,10 @@ class TestShow:
         ):
             assert said in text
 
-    def test_votes_that_did_not_count_say_why(self, desk, poll):
-        facts = [poll.vote("mallory", "a"), poll.vote("eve", "z"), poll.vote("ada", "a"), poll.vote("bob", "a")]
-        desk.tell([poll.terms, *facts])
-        desk.decide(poll)
+    def test_votes_that_did_not_count_say_why(self, desk, held):
+        facts = [held.vote("mallory", "a"), held.vote("eve", "z"), held.vote("ada", "a"), held.vote("bob", "a")]
+        desk.tell([held.terms, *facts])
+        desk.decide(held)
         desk.log.put("flotilla.default.b1.vote.b1.late", b"not json")
         shown = json.loads(desk("ballot", "show", "b1", "--json").stdout)
         assert {vote["voter"]: vote["counted"] for vote in shown["votes"]} == {
@@ -40,64 +40,64 @@ class TestShow:
         assert "not in the electorate" in shown["votes"][0]["reason"]
         assert shown["recount"] == "same"
 
-    def test_the_decision_is_counted_again_and_one_that_differs_is_told(self, desk, poll):
-        desk.tell([poll.terms, poll.vote("ada", "a"), poll.vote("bob", "a")])
-        forged = poll.decision(desk.log.facts).model_copy(update={"option": "b"})
+    def test_the_decision_is_counted_again_and_one_that_differs_is_told(self, desk, held):
+        desk.tell([held.terms, held.vote("ada", "a"), held.vote("bob", "a")])
+        forged = held.decision(desk.log.facts).model_copy(update={"option": "b"})
         desk.tell([forged])
         text = desk("ballot", "show", "b1").stdout
         assert "IT DIFFERS: option is 'b', counted 'a'" in text
 
-    def test_a_decision_that_is_right_says_so(self, desk, poll):
-        desk.tell([poll.terms, poll.vote("ada", "a"), poll.vote("bob", "a")])
-        desk.decide(poll)
+    def test_a_decision_that_is_right_says_so(self, desk, held):
+        desk.tell([held.terms, held.vote("ada", "a"), held.vote("bob", "a")])
+        desk.decide(held)
         text = desk("ballot", "show", "b1").stdout
         assert text.startswith("ballot b1  decided: a after")
         assert "the same, counted again from the log" in text
 
-    def test_a_ballot_is_found_in_whatever_run_it_is_and_two_need_the_run(self, desk, new_poll):
-        desk.tell([new_poll("release-1", run="r1").terms])
+    def test_a_ballot_is_found_in_whatever_run_it_is_and_two_need_the_run(self, desk, new_held):
+        desk.tell([new_held("release-1", run="r1").terms])
         assert desk("ballot", "show", "release-1").exit_code == 0
-        desk.tell([new_poll("release-1", run="r2").terms])
+        desk.tell([new_held("release-1", run="r2").terms])
         result = desk("ballot", "show", "release-1")
         assert result.exit_code == 2
         assert "--run r1 | r2" in result.stderr
         assert desk("ballot", "show", "release-1", "--run", "r2").exit_code == 0
 
-    def test_one_that_is_not_there_says_which_are(self, desk, poll):
+    def test_one_that_is_not_there_says_which_are(self, desk, held):
         assert "nor any other" in desk("ballot", "show", "nope").stderr
-        desk.tell([poll.terms])
+        desk.tell([held.terms])
         result = desk("ballot", "show", "nope")
         assert (result.exit_code, "recent ballots: b1" in result.stderr) == (2, True)
         assert "has no ballot nope; it has b1" in desk("ballot", "show", "nope", "--run", "b1").stderr
 
-    def test_a_ballot_that_ended_without_votes_expects_none(self, desk, poll):
-        desk.tell([poll.terms])
+    def test_a_ballot_that_ended_without_votes_expects_none(self, desk, held):
+        desk.tell([held.terms])
         assert "votes     none yet" in desk("ballot", "show", "b1").stdout
-        desk.tell([poll.passed()])
-        desk.decide(poll)
+        desk.tell([held.passed()])
+        desk.decide(held)
         lines = desk("ballot", "show", "b1").stdout.splitlines()
         assert lines[0].startswith("ballot b1  undecided after")
         assert "  votes     none" in lines
 
-    def test_one_that_nobody_decides_after_its_deadline_asks_for_a_fleet(self, desk, poll):
-        desk.tell([poll.terms])
+    def test_one_that_nobody_decides_after_its_deadline_asks_for_a_fleet(self, desk, held):
+        desk.tell([held.terms])
         desk.with_outside(now=lambda: desk.log.facts[0].at + timedelta(seconds=71))
         result = desk("ballot", "show", "b1")
         assert "no worker has decided; is a fleet with a consensus worker running" in result.stderr
 
-    def test_what_was_written_for_programs_is_not_poured_out(self, desk, new_poll):
-        poll = new_poll("b1", context=json.dumps({"requirements": "r" * 500}))
-        desk.tell([poll.terms])
+    def test_what_was_written_for_programs_is_not_poured_out(self, desk, new_held):
+        held = new_held("b1", context=json.dumps({"requirements": "r" * 500}))
+        desk.tell([held.terms])
         assert "context   520 characters of JSON" in desk("ballot", "show", "b1").stdout
 
-    def test_without_the_lead_that_is_wanted_most_votes_win_and_the_rule_says_so(self, desk, new_poll):
-        desk.tell([new_poll("b1", rule="ahead", ahead_by=2).terms])
+    def test_without_the_lead_that_is_wanted_most_votes_win_and_the_rule_says_so(self, desk, new_held):
+        desk.tell([new_held("b1", rule="ahead", ahead_by=2).terms])
         text = desk("ballot", "show", "b1").stdout
         assert "the first option that leads by 2 votes, else the one with the most" in text
 
-    def test_a_decision_that_no_rule_made_says_why_in_the_list_of_facts(self, desk, poll):
-        desk.tell([poll.terms, poll.vote("ada", "a"), poll.vote("bob", "a")])
-        made = poll.decision(desk.log.facts).model_copy(update={"by": "default", "reason": "the default is taken"})
+    def test_a_decision_that_no_rule_made_says_why_in_the_list_of_facts(self, desk, held):
+        desk.tell([held.terms, held.vote("ada", "a"), held.vote("bob", "a")])
+        made = held.decision(desk.log.facts).model_copy(update={"by": "default", "reason": "the default is taken"})
         desk.tell([made])
         assert "a (a 2, b 0): the default is taken" in desk("show", "b1").stdout
 
@@ -106,18 +106,18 @@ class TestShow:
         result = desk("ballot", "show", "b1")
         assert (result.exit_code, "can't be read" in result.stderr) == (1, True)
 
-    def test_one_that_can_not_be_held_says_what_is_wrong(self, desk, new_poll):
-        poll = new_poll("b1", rule="dice")
-        desk.tell([poll.terms, poll.vote("ada", "a")])
+    def test_one_that_can_not_be_held_says_what_is_wrong(self, desk, new_held):
+        held = new_held("b1", rule="dice")
+        desk.tell([held.terms, held.vote("ada", "a")])
         text = desk("ballot", "show", "b1").stdout
         assert "there is no rule 'dice'" in text
 
-    def test_who_was_asked_and_what_a_person_said_is_there(self, desk, new_poll):
+    def test_who_was_asked_and_what_a_person_said_is_there(self, desk, new_held):
         panel = (Panelist(voter="ada", persona="security", target="builtin"),)
-        poll = new_poll("b1", panel=panel, no_quorum="escalate")
-        desk.tell([poll.terms, poll.passed()])
-        desk.decide(poll)
-        desk.tell([poll.gate()])
+        held = new_held("b1", panel=panel, no_quorum="escalate")
+        desk.tell([held.terms, held.passed()])
+        desk.decide(held)
+        desk.tell([held.gate()])
         assert "flotilla approve b1 b1" in desk("ballot", "show", "b1").stdout
         assert desk("approve", "b1", "b1", "--option", "b", "--as", "ada").exit_code == 0
         assert "escalated, and ada says b" in desk("ballot", "show", "b1").stdout
@@ -134,8 +134,8 @@ class TestVote:
             ({}, ("--abstain", "--because", "no idea"), "because", "no idea"),
         ],
     )
-    def test_each_rule_has_its_way_to_vote(self, desk, new_poll, terms, typed, field, value):
-        desk.tell([new_poll("b1", **terms).terms])
+    def test_each_rule_has_its_way_to_vote(self, desk, new_held, terms, typed, field, value):
+        desk.tell([new_held("b1", **terms).terms])
         result = desk("ballot", "vote", "b1", "--as", "ada", *typed)
         assert result.exit_code == 0, result.output
         vote = last(desk)
@@ -161,21 +161,21 @@ class TestVote:
             (("--as", "ada", "--choice", "a", "--key-file", "nowhere"), "can't be read"),
         ],
     )
-    def test_what_would_not_count_is_refused_and_not_said(self, desk, poll, typed, said):
-        desk.tell([poll.terms])
+    def test_what_would_not_count_is_refused_and_not_said(self, desk, held, typed, said):
+        desk.tell([held.terms])
         result = desk("ballot", "vote", "b1", *typed)
         assert result.exit_code == 2
         assert said in result.stderr
         assert len(desk.log.facts) == 1
 
-    def test_a_vote_on_a_decided_ballot_is_too_late(self, desk, poll):
-        desk.tell([poll.terms, poll.vote("ada", "a"), poll.vote("bob", "a")])
-        desk.decide(poll)
+    def test_a_vote_on_a_decided_ballot_is_too_late(self, desk, held):
+        desk.tell([held.terms, held.vote("ada", "a"), held.vote("bob", "a")])
+        desk.decide(held)
         result = desk("ballot", "vote", "b1", "--as", "eve", "--choice", "b")
         assert (result.exit_code, "decided already (a)" in result.stderr) == (1, True)
 
-    def test_a_second_vote_says_what_the_first_one_was(self, desk, poll):
-        desk.tell([poll.terms, poll.vote("ada", "a")])
+    def test_a_second_vote_says_what_the_first_one_was(self, desk, held):
+        desk.tell([held.terms, held.vote("ada", "a")])
         same = desk("ballot", "vote", "b1", "--as", "ada", "--choice", "a")
         other = desk("ballot", "vote", "b1", "--as", "ada", "--choice", "b")
         assert (same.exit_code, other.exit_code) == (0, 1)
@@ -185,12 +185,12 @@ class TestVote:
         again = desk("ballot", "vote", "b1", "--as", "ada", "--choice", "a", "--json")
         assert json.loads(again.stdout)["choice"] == "a"
 
-    def test_a_signed_ballot_wants_the_voters_own_signature(self, desk, new_poll, tmp_path):
+    def test_a_signed_ballot_wants_the_voters_own_signature(self, desk, new_held, tmp_path):
         mine, other = new_seed(), new_seed()
-        poll = new_poll("b1", electorate=("ada", "bob"), signed=True, keys={
+        held = new_held("b1", electorate=("ada", "bob"), signed=True, keys={
             "ada": Signer(mine).public_key, "bob": Signer().public_key,
         })  # fmt: skip
-        desk.tell([poll.terms])
+        desk.tell([held.terms])
         (tmp_path / "mine").write_bytes(mine + b"\n")
         (tmp_path / "other").write_bytes(other)
         (tmp_path / "none").write_bytes(b"hello")
@@ -200,43 +200,43 @@ class TestVote:
         assert "no nkey seed" in desk(*vote, "--key-file", str(tmp_path / "none")).stderr
         assert desk(*vote, "--key-file", str(tmp_path / "mine")).exit_code == 0
         said = last(desk)
-        check_bytes(said.signed_bytes, said.signature, poll.terms.keys["ada"])
+        check_bytes(said.signed_bytes, said.signature, held.terms.keys["ada"])
         assert "a" in desk("ballot", "show", "b1").stdout
 
 
 class TestOutcome:
-    def decided(self, desk, poll):
-        desk.tell([poll.terms, poll.vote("ada", "a"), poll.vote("bob", "b"), poll.vote("eve", "a")])
-        desk.decide(poll)
+    def decided(self, desk, held):
+        desk.tell([held.terms, held.vote("ada", "a"), held.vote("bob", "b"), held.vote("eve", "a")])
+        desk.decide(held)
 
-    def test_right_proves_those_who_stood_for_it_and_all_others(self, desk, poll):
-        self.decided(desk, poll)
+    def test_right_proves_those_who_stood_for_it_and_all_others(self, desk, held):
+        self.decided(desk, held)
         result = desk("ballot", "outcome", "b1", "--right", "a", "--reason", "green")
         assert result.exit_code == 0, result.output
         seen = last(desk)
         assert isinstance(seen, OutcomeSeen)
         assert (seen.voters_right, seen.voters_wrong, seen.reason) == (("ada", "eve"), ("bob",), "green")
 
-    def test_wrong_proves_only_those_who_stood_for_it(self, desk, poll):
-        self.decided(desk, poll)
+    def test_wrong_proves_only_those_who_stood_for_it(self, desk, held):
+        self.decided(desk, held)
         desk("ballot", "outcome", "b1", "--wrong", "a")
         assert (last(desk).right, last(desk).voters_right, last(desk).voters_wrong) == (False, (), ("ada", "eve"))
 
-    def test_there_is_one_outcome(self, desk, poll):
-        self.decided(desk, poll)
+    def test_there_is_one_outcome(self, desk, held):
+        self.decided(desk, held)
         codes = [desk("ballot", "outcome", "b1", way, "a").exit_code for way in ("--right", "--right", "--wrong")]
         assert codes == [0, 0, 1]
 
-    def test_the_ballot_shows_its_outcome(self, desk, poll):
-        self.decided(desk, poll)
+    def test_the_ballot_shows_its_outcome(self, desk, held):
+        self.decided(desk, held)
         assert json.loads(desk("ballot", "show", "b1", "--json").stdout)["turned_out"] is None
         desk("ballot", "outcome", "b1", "--right", "a", "--reason", "no complaints")
         text = desk("ballot", "show", "b1").stdout
         assert "outcome   a was right (ada, eve right; bob wrong): no complaints" in text
         assert json.loads(desk("ballot", "show", "b1", "--json").stdout)["turned_out"]["right"] is True
 
-    def test_nothing_is_learned_before_the_decision_or_of_unknown_options(self, desk, poll):
-        desk.tell([poll.terms])
+    def test_nothing_is_learned_before_the_decision_or_of_unknown_options(self, desk, held):
+        desk.tell([held.terms])
         assert "not decided yet" in desk("ballot", "outcome", "b1", "--right", "a").stderr
         assert desk("ballot", "outcome", "b1", "--right", "z").exit_code == 2
         assert desk("ballot", "outcome", "b1").exit_code == 2
@@ -244,7 +244,7 @@ class TestOutcome:
 
 
 class TestVoters:
-    def test_voters_are_listed_by_weight_with_how_often_they_were_right(self, desk, new_poll):
+    def test_voters_are_listed_by_weight_with_how_often_they_were_right(self, desk, new_held):
         for number in range(8):
             ids = {"tenant": "default", "run": f"r{number}", "ballot": "x", "option": "a", "right": True}
             desk.tell([OutcomeSeen(**ids, voters_right=("ada",), voters_wrong=("bob",) if number % 2 else ())])

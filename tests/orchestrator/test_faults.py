@@ -5,7 +5,7 @@ import random
 import pytest
 
 from contracts.v1.failures import TaskFailed
-from workers.orchestrator import decider, designing, outcomes, pipeline, polls, product, steps
+from workers.orchestrator import ballots, decider, designing, outcomes, pipeline, product, steps
 from workers.orchestrator.decider import Decision
 from workers.orchestrator.run import Run, fold
 
@@ -63,7 +63,7 @@ def _one_task_at_a_time_and_the_rest_never(run, request, policy):
 
 def _decided_when_opened(run, ballot):
     opened = run.facts.get(f"ballot.{ballot}")
-    return polls.Settled(opened.options[0].option, (), f"ballot.{ballot}") if opened else None
+    return ballots.Settled(opened.options[0].option, (), f"ballot.{ballot}") if opened else None
 
 
 def _always_right(run, ballot):
@@ -93,7 +93,7 @@ FAULTS = {
     "names are cut too late": (steps, "LONGEST_NAME", 64),
     "a cancel is ignored": (Run, "cancel_wanted", None),
     "an unsound plan is taken": (pipeline, "_objections", lambda run, name, planned, policy: ()),
-    "ballots are not waited for": (polls, "settled", _decided_when_opened),
+    "ballots are not waited for": (ballots, "settled", _decided_when_opened),
     "the first design is built whatever was decided": (
         designing.Designing,
         "_made",
@@ -102,8 +102,8 @@ FAULTS = {
     "designs are not put to a ballot": (designing.Designing, "_terms", lambda self: None),
     "a ballot does not wait for all designs": (designing, "is_done", lambda run, step: True),
     "releases are not put to a ballot": (product.Product, "_ballot", lambda *of: None),
-    "a ballot without an option is waited for": (polls, "_wrong_with", lambda *of: ""),
-    "a person's answer is not heeded": (polls, "_answered", lambda *of: None),
+    "a ballot without an option is waited for": (ballots, "_wrong_with", lambda *of: ""),
+    "a person's answer is not heeded": (ballots, "_answered", lambda *of: None),
     "outcomes are not said": (pipeline, "outcomes", lambda *of: ()),
     "a red design was right": (outcomes, "_of_design", _always_right),
     "all but one task are forgotten": (decider, "next_of_project", _one_task_at_a_time_and_the_rest_never),

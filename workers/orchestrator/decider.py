@@ -22,10 +22,10 @@ from contracts.v1.failures import TaskFailed
 from contracts.v1.runs import RunRequested
 from contracts.v1.tasks import Outcome
 from workers.orchestrator import endings, plans
+from workers.orchestrator.ballots import WantedBallot
 from workers.orchestrator.endings import Ending
 from workers.orchestrator.pipeline import learned, next_of_project
 from workers.orchestrator.policy import Policy
-from workers.orchestrator.polls import Poll
 from workers.orchestrator.run import Run
 from workers.orchestrator.steps import Step, is_done, own_steps
 
@@ -91,7 +91,7 @@ def _next_of_own(run: Run, request: RunRequested) -> list[Step] | Ending:
 
 
 def _carry_on(
-    run: Run, request: RunRequested, wanted: Sequence[Step | Poll] | Ending, policy: Policy, again: bool
+    run: Run, request: RunRequested, wanted: Sequence[Step | WantedBallot] | Ending, policy: Policy, again: bool
 ) -> Decision:
     return _close(run, wanted) if isinstance(wanted, Ending) else _ask_all(run, request, wanted, policy, again)
 
@@ -100,7 +100,9 @@ def _close(run: Run, ending: Ending) -> Decision:
     return Decision(messages=(endings.closed(run, ending),))
 
 
-def _ask_all(run: Run, request: RunRequested, wanted: Sequence[Step | Poll], policy: Policy, again: bool) -> Decision:
+def _ask_all(
+    run: Run, request: RunRequested, wanted: Sequence[Step | WantedBallot], policy: Policy, again: bool
+) -> Decision:
     """Open every ballot, and ask for every step whose needs are met; a step that has a result all the same has one of
     the wrong kind."""
     steps = [step for step in wanted if isinstance(step, Step)]
@@ -119,8 +121,8 @@ def _ask_all(run: Run, request: RunRequested, wanted: Sequence[Step | Poll], pol
             return _close(run, asked.ending)
         timers += asked.timers
         messages += asked.messages
-    polls = (poll for poll in wanted if isinstance(poll, Poll))
-    messages += [poll.opened() for poll in polls if not run.knows(f"ballot.{poll.ballot}")]
+    ballots = (one for one in wanted if isinstance(one, WantedBallot))
+    messages += [one.opened() for one in ballots if not run.knows(f"ballot.{one.ballot}")]
     return Decision(tuple(timers), tuple(messages))
 
 

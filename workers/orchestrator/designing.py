@@ -16,12 +16,12 @@ from contracts.v1.plans import Plan, PlannedTask
 from contracts.v1.projects import Design
 from contracts.v1.runs import RunRequested
 from contracts.v1.tasks import DesignProposed, ProjectPlanned
-from workers.orchestrator import endings, polls
+from workers.orchestrator import ballots, endings
+from workers.orchestrator.ballots import Question, Settled, WantedBallot
 from workers.orchestrator.blueprint import LONGEST_VOTER, Ballots, BallotTerms
 from workers.orchestrator.endings import Ending
 from workers.orchestrator.plans import ARCHITECT, DEVELOPER, TEST_ENGINEER
 from workers.orchestrator.policy import Policy
-from workers.orchestrator.polls import Poll, Question, Settled
 from workers.orchestrator.run import Run
 from workers.orchestrator.steps import Chosen, Step, collisions, design_step, is_done, project_steps
 
@@ -76,9 +76,9 @@ class Designing:
     policy: Policy
     planned: ProjectPlanned
 
-    def next(self) -> Chosen | Sequence[Step | Poll] | Ending:
+    def next(self) -> Chosen | Sequence[Step | WantedBallot] | Ending:
         """The design that was chosen; before, what it takes to choose one."""
-        if polls.is_known(self.run, design_ballot(self.planned.plan)):
+        if ballots.is_known(self.run, design_ballot(self.planned.plan)):
             return self._after_ballot()
         terms = self._terms()
         if terms is None or self._is_being_built():
@@ -95,7 +95,7 @@ class Designing:
         wrong = {chosen.task: self._unbuildable(chosen) for chosen in made}
         if all(wrong.values()):
             return wrong[made[0].task] or []
-        return [self._poll(terms, made, [task for task, ending in wrong.items() if ending is None])]
+        return [self._wanted_ballot(terms, made, [task for task, ending in wrong.items() if ending is None])]
 
     @property
     def _task(self) -> PlannedTask:
@@ -137,7 +137,7 @@ class Designing:
         steps = steps_of(self.run, self.request, self.planned, chosen, self.policy)
         return unbuildable(self.run, steps, chosen, self.policy)
 
-    def _poll(self, terms: BallotTerms, made: Sequence[Chosen], eligible: Sequence[str]) -> Poll:
+    def _wanted_ballot(self, terms: BallotTerms, made: Sequence[Chosen], eligible: Sequence[str]) -> WantedBallot:
         ballot = design_ballot(self.planned.plan)
 
         def opened() -> BallotOpened:
@@ -147,29 +147,29 @@ class Designing:
                 ballot=ballot,
                 question=_question(len(eligible)),
                 options=(*options, Option(option=REVISE, title="have the architect make another design")),
-                context=polls.as_text({"requirements": self.planned.requirements.model_dump(mode="json")}),
+                context=ballots.as_text({"requirements": self.planned.requirements.model_dump(mode="json")}),
                 default=eligible[0],
                 status_quo=REVISE,
-                authors=polls.authors_of(outcomes),
+                authors=ballots.authors_of(outcomes),
             )
-            return polls.opened(self.request, self.policy, terms, asked)
+            return ballots.opened(self.request, self.policy, terms, asked)
 
-        return Poll(ballot, opened)
+        return WantedBallot(ballot, opened)
 
     def _option(self, chosen: Chosen, eligible: bool) -> Option:
         proposed = self.run.result(chosen.task, DesignProposed)
-        authors = polls.authors_of([proposed]) if proposed else ()
+        authors = ballots.authors_of([proposed]) if proposed else ()
         return Option(
             option=chosen.task,
             title=f"build it by the design of task {chosen.task}",
-            text=polls.as_text(chosen.design.model_dump(mode="json")),
+            text=ballots.as_text(chosen.design.model_dump(mode="json")),
             content=_digest(chosen.design),
             author=authors[0] if authors else "",
             eligible=eligible,
         )
 
-    def _after_ballot(self) -> Chosen | Sequence[Step | Poll] | Ending:
-        found = polls.settled(self.run, design_ballot(self.planned.plan))
+    def _after_ballot(self) -> Chosen | Sequence[Step | WantedBallot] | Ending:
+        found = ballots.settled(self.run, design_ballot(self.planned.plan))
         if isinstance(found, Ending):
             return replace(found, failed_task=self._task.task)
         if found is None:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from contracts.v1.ballots import DecisionMade, OutcomeSeen
 from contracts.v1.tasks import ProjectVerified
-from workers.orchestrator import polls
+from workers.orchestrator import ballots
+from workers.orchestrator.ballots import Settled
 from workers.orchestrator.designing import REVISE
 from workers.orchestrator.endings import OPENED_BY
-from workers.orchestrator.polls import Settled
 from workers.orchestrator.releasing import release_ballot
 from workers.orchestrator.rounds import is_green
 from workers.orchestrator.run import Run
@@ -28,7 +28,7 @@ def _of_design(run: Run, ballot: str) -> Iterator[OutcomeSeen]:
     decision, verified = _decided(run, ballot), run.result("verify-1", ProjectVerified)
     if decision is None or verified is None or decision.option in (None, REVISE):
         return
-    if not isinstance(polls.settled(run, ballot), Settled):
+    if not isinstance(ballots.settled(run, ballot), Settled):
         return
     right, stood = is_green(verified.evidence), _stood(decision, str(decision.option))
     yield OutcomeSeen(
@@ -45,12 +45,12 @@ def _of_design(run: Run, ballot: str) -> Iterator[OutcomeSeen]:
     )
 
 
-def _of_persons(run: Run, ballots: Sequence[str]) -> Iterator[OutcomeSeen]:
-    for ballot in ballots:
+def _of_persons(run: Run, named: Sequence[str]) -> Iterator[OutcomeSeen]:
+    for ballot in named:
         decision = _decided(run, ballot)
         if decision is None or decision.option is not None:
             continue
-        found = polls.settled(run, ballot)
+        found = ballots.settled(run, ballot)
         if not isinstance(found, Settled):
             continue
         right = _stood(decision, found.option)

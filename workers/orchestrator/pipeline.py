@@ -6,17 +6,17 @@ from contracts.v1.ballots import OutcomeSeen
 from contracts.v1.runs import RunRequested
 from contracts.v1.tasks import PlanProject, ProjectPlanned, Task
 from workers.orchestrator import plans
+from workers.orchestrator.ballots import WantedBallot
 from workers.orchestrator.designing import Designing, design_ballot, steps_of, unbuildable
 from workers.orchestrator.endings import Ending
 from workers.orchestrator.outcomes import outcomes
 from workers.orchestrator.policy import Policy
-from workers.orchestrator.polls import Poll
 from workers.orchestrator.product import Product
 from workers.orchestrator.run import Run
 from workers.orchestrator.steps import Chosen, Step, is_done
 
 
-def next_of_project(run: Run, request: RunRequested, policy: Policy) -> Sequence[Step | Poll] | Ending:
+def next_of_project(run: Run, request: RunRequested, policy: Policy) -> Sequence[Step | WantedBallot] | Ending:
     """The steps that are not done yet of the stage that the run is in, and its ballot, or its end."""
     planned = _planned(run, request, policy)
     if not isinstance(planned, ProjectPlanned):

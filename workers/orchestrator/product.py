@@ -19,16 +19,16 @@ from contracts.v1.tasks import (
     Task,
     VerifyProject,
 )
-from workers.orchestrator import plans, polls
+from workers.orchestrator import ballots, plans
+from workers.orchestrator.ballots import Settled, WantedBallot
 from workers.orchestrator.endings import Ending
 from workers.orchestrator.policy import Policy
-from workers.orchestrator.polls import Poll, Settled
 from workers.orchestrator.releasing import REPAIR, rejections, release_ballot, release_question
 from workers.orchestrator.rounds import is_green, round_before
 from workers.orchestrator.run import Run
 from workers.orchestrator.steps import Step, files_after
 
-Next = Sequence[Step | Poll] | Ending
+Next = Sequence[Step | WantedBallot] | Ending
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,8 @@ class Product:
     ) -> Settled | Next | None:
         """The rejection of a release, or what it waits for; None when it may be packed."""
         ballot, terms = release_ballot(n), self.policy.blueprint.ballots.release
-        if polls.is_known(self.run, ballot):
-            found = polls.settled(self.run, ballot)
+        if ballots.is_known(self.run, ballot):
+            found = ballots.settled(self.run, ballot)
             if isinstance(found, Ending):
                 return Ending(found.status, found.reason, f"review-{n}", evidence, found.evidence_at)
             if found is None:
@@ -105,14 +105,14 @@ class Product:
             return found if found.option == REPAIR else None
         if terms is None or self.run.has_asked("packager"):
             return None  # one that is being packed was released before there were ballots
-        return [Poll(ballot, lambda: polls.opened(
+        return [WantedBallot(ballot, lambda: ballots.opened(
             self.request, self.policy, terms, release_question(
                 n, self.requirements, self._refs(writers), evidence, findings, self._authors(writers),
             ),
         ))]  # fmt: skip
 
     def _authors(self, writers: list[str]) -> tuple[str, ...]:
-        return polls.authors_of([made for task in writers if (made := self.run.result(task, Outcome)) is not None])
+        return ballots.authors_of([made for task in writers if (made := self.run.result(task, Outcome)) is not None])
 
     def _verify(self, n: int, writers: list[str]) -> Step:
         return self._step("sandbox", f"verify-{n}", ProjectVerified, lambda given: VerifyProject(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from contracts.v1.ballots import Option
 from contracts.v1.projects import Evidence, FileRef, Finding, Requirements
-from workers.orchestrator.polls import LONGEST_TEXT, Question, Settled, as_text
+from workers.orchestrator.ballots import LONGEST_TEXT, Question, Settled, as_text
 
 RELEASE, REPAIR = "release", "repair"
 

@@ -26,7 +26,7 @@ _TARGET = re.compile(r"[A-Za-z0-9_.:/@=,-]{0,200}")
 
 
 @dataclass(frozen=True)
-class Poll:
+class WantedBallot:
     """A ballot that a run is to have; `opened` makes the fact that opens it."""
 
     ballot: str
