@@ -57,8 +57,8 @@ class BallotOpened(Fact):
 
     `panel` is the part of the electorate that the fleet asks, in this order and in waves. A wave has as many voters as
     could decide if they agreed, the first at most `wave`; nobody is asked any more once the outcome is certain. The
-    others vote by themselves. With `distinct_families`
-    each panelist's family is used once before any is used twice; `exclude_families` are not asked at all.
+    others vote by themselves. With `distinct_families` each panelist's family is used once before any is used twice;
+    `exclude_families` are not asked at all.
 
     `tie_order` is gone through in order and ends undecided. Without a quorum or a winner at the end `no_quorum` says
     what then: stay `undecided`, `escalate` to a person (a gate of the ballot's name), `extend` once by `extension_s`,
