@@ -13,6 +13,9 @@ from contracts.v1.runs import TargetName
 MicroWeight = Annotated[int, Field(ge=0, le=10**9)]
 """A voter's weight in millionths. No decision is made with floats."""
 
+NoQuorum = Literal["undecided", "escalate", "extend", "default"]
+"""What a ballot without a quorum or a winner ends in, or does first."""
+
 TieBreak = Literal["status_quo", "weight", "hash"]
 """`status_quo`: the option of that name, if it is among the equals. `weight`: the heavier side. `hash`: the option
 whose SHA-256 with the ballot's name is the smallest, which nobody chooses."""
@@ -91,7 +94,7 @@ class BallotOpened(Fact):
     distinct_families: bool = False
     exclude_families: tuple[Annotated[str, StringConstraints(max_length=100)], ...] = ()
     tie_order: tuple[TieBreak, ...] = ()
-    no_quorum: Literal["undecided", "escalate", "extend", "default"] = "undecided"
+    no_quorum: NoQuorum = "undecided"
     extension_s: Annotated[int, Field(ge=1, le=30 * 86_400)] | None = None
     default_option: Token | None = None
     signed: bool = False

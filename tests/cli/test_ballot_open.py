@@ -11,6 +11,9 @@ from contracts.v1.ballots import BallotOpened, DecisionMade, OutcomeSeen
 from contracts.v1.budgets import Budget
 from workers.cli.panels import PERSONAS, voting_typed
 from workers.consensus.rules import RULES
+from workers.orchestrator.blueprint import Voter
+from workers.prompting.templates import Prompts
+from workers.runtime.settings import Settings
 from workers.runtime.signing import Signer
 
 ASK = ("ballot", "open", "--question", "Which?", "--options", "a,b,c")
@@ -47,6 +50,26 @@ class TestWhoIsAsked:
         assert [(one.persona, one.target) for one in ballot.panel] == [
             ("security", ""), ("user", "builtin:error=0.2"),
         ]  # fmt: skip
+
+    def test_the_personas_are_those_that_are_shipped(self):
+        assert set(PERSONAS) == set(Prompts.load().personas("reviewer"))
+
+    def test_a_persona_of_ones_own_is_asked_like_a_shipped_one(self, desk, tmp_path):
+        own = tmp_path / "reviewer" / "personas" / "lawyer.md"
+        own.parent.mkdir(parents=True)
+        own.write_text("You are the voter for licences.\n", encoding="utf-8")
+        desk.settings = Settings(prompts_dir=tmp_path)
+        ballot = opened(desk, "--voters", "lawyer,ada", "--panel", "lawyer@builtin")
+        assert [one.voter for one in ballot.panel] == ["lawyer", "lawyer-builtin"]
+
+    def test_prompts_that_can_not_be_read_are_told_of(self, desk, tmp_path):
+        desk.settings = Settings(prompts_dir=tmp_path / "nowhere")
+        result = desk(*ASK, "--voters", "2", "--no-wait")
+        assert result.exit_code == 2 and "flotilla prompts lint" in result.output
+
+    def test_a_voter_on_a_target_has_the_name_that_it_has_in_runs(self, desk):
+        ballot = opened(desk, "--panel", "security@groq:llama--3", "--voters", "ada")
+        assert ballot.panel[0].voter == Voter(persona="security", target="groq:llama--3").name
 
     def test_a_ballot_of_its_own_lives_in_a_run_of_its_name(self, desk):
         ballot = opened(desk, "--voters", "ada,bob")

@@ -4,11 +4,12 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import get_args
 
 from pydantic import ValidationError
 
 from contracts.subjects import is_token
-from contracts.v1.ballots import BallotOpened, Option
+from contracts.v1.ballots import BallotOpened, NoQuorum, Option, TieBreak
 from contracts.v1.budgets import Budget
 from workers.cli.complaints import Misused
 from workers.cli.durations import seconds_typed
@@ -24,8 +25,8 @@ TYPED_AS = {
 }  # fmt: skip
 """The option that states a field, where it is not the field's own name."""
 
-NO_QUORUM = ("undecided", "escalate", "extend", "default")
-TIES = ("status_quo", "weight", "hash")
+NO_QUORUM: tuple[str, ...] = get_args(NoQuorum)
+TIES: tuple[str, ...] = get_args(TieBreak)
 
 
 @dataclass(frozen=True)

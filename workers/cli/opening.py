@@ -20,6 +20,8 @@ from workers.consensus.learned import Learned
 from workers.consensus.outcomes import Known
 from workers.llm.catalogue import BadModels, Catalogue
 from workers.llm.targets import NoSuchTarget
+from workers.prompting.errors import PromptError
+from workers.prompting.templates import Prompts
 from workers.runtime.settings import Settings
 
 LONGEST_FILE = 20_000
@@ -27,7 +29,11 @@ LONGEST_FILE = 20_000
 
 def voting(settings: Settings, voters: str, panel: str, model: str, distinct: bool) -> Voting:
     """Who may vote; the families of targets come from `models.yaml`."""
-    found = voting_typed(voters, panel, names_typed(model), _families(settings))
+    try:
+        personas = Prompts.load(settings.prompts_dir).personas("reviewer")
+    except PromptError as error:
+        raise Misused(f"{error} (`flotilla prompts lint` shows all that is wrong)") from None
+    found = voting_typed(voters, panel, names_typed(model), _families(settings), personas)
     unknown = [one for one in found.panel if not one.family]
     if distinct and unknown:
         which = unknown[0].target or "the fleet's own choice"

@@ -8,11 +8,12 @@ from contracts.subjects import is_token
 from contracts.v1.ballots import Panelist
 from workers.cli.complaints import Misused
 from workers.cli.figures import count, short
+from workers.orchestrator.blueprint import Voter
 
 PERSONAS = (
     "correctness", "security", "simplicity", "operations", "user", "performance", "maintainability", "generalist",
 )  # fmt: skip
-"""The fleet's personas, in the order in which a panel of N takes them."""
+"""The shipped personas, in the order in which a panel of N takes them."""
 
 MOST = 100
 """A ballot has a panel of at most so many."""
@@ -36,12 +37,15 @@ def names_typed(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def voting_typed(voters: str, panel: str, targets: Sequence[str], family_of: FamilyOf) -> Voting:
-    """The voters of `--voters`, then those of `--panel`. Each target of `--model` is taken in turn."""
+def voting_typed(
+    voters: str, panel: str, targets: Sequence[str], family_of: FamilyOf, personas: Sequence[str] = PERSONAS
+) -> Voting:
+    """The voters of `--voters`, then those of `--panel`. Each target of `--model` is taken in turn. `personas` are all
+    that there are."""
     for target in targets:
         _checked_target(target)
-    wanted = [one for part in names_typed(voters) for one in _asked(part, targets)]
-    wanted += [_on_target(part, targets) for part in names_typed(panel)]
+    wanted = [one for part in names_typed(voters) for one in _asked(part, personas)]
+    wanted += [_on_target(part, personas) for part in names_typed(panel)]
     if not wanted:
         raise Misused("name the voters: --voters 5 asks five personas of the fleet, --voters ada,bob waits for two")
     asked = [one for one in wanted if isinstance(one, Panelist)]
@@ -52,7 +56,7 @@ def voting_typed(voters: str, panel: str, targets: Sequence[str], family_of: Fam
     return Voting(electorate, tuple(next(told) for _ in asked))
 
 
-def _asked(part: str, targets: Sequence[str]) -> list[Panelist | str]:
+def _asked(part: str, personas: Sequence[str]) -> list[Panelist | str]:
     """One part of `--voters`: a number, a persona, or somebody who votes by themselves."""
     if part.isascii() and part.isdigit():
         if not 1 <= int(part) <= MOST:
@@ -62,7 +66,7 @@ def _asked(part: str, targets: Sequence[str]) -> list[Panelist | str]:
         raise Misused(f"--voters {short(part)}: name voters, or say how many personas, from 1 to {MOST}")
     if not is_token(part):
         raise Misused(f"--voters: {short(part)!r} is no name of a voter: use 1 to 64 characters of A-Z a-z 0-9 _ -")
-    return [Panelist(voter=part, persona=part)] if part in PERSONAS else [part]
+    return [Panelist(voter=part, persona=part)] if part in personas else [part]
 
 
 def _numbered(place: int) -> Panelist:
@@ -70,15 +74,15 @@ def _numbered(place: int) -> Panelist:
     return Panelist(voter=f"{persona}-{lap + 1}" if lap else persona, persona=persona)
 
 
-def _on_target(part: str, targets: Sequence[str]) -> Panelist:
+def _on_target(part: str, personas: Sequence[str]) -> Panelist:
     """One part of `--panel`: a persona, on its own target if it says so."""
     persona, _, target = part.partition("@")
-    if persona not in PERSONAS:
-        raise Misused(f"--panel: there is no persona {short(persona)!r}; there are {', '.join(PERSONAS)}")
+    if persona not in personas:
+        raise Misused(f"--panel: there is no persona {short(persona)!r}; there are {', '.join(personas)}")
     if target:
         _checked_target(target)
-    told = "-".join(re.findall(r"[A-Za-z0-9]+", target))[:24].strip("-")
-    return Panelist(voter=f"{persona}-{told}" if told else persona, persona=persona, target=target)
+    voter = Voter(persona=persona, target=target).name  # as in runs, so that what is learned of it holds for both
+    return Panelist(voter=voter, persona=persona, target=target)
 
 
 def _checked_target(target: str) -> None:

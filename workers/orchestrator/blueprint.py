@@ -9,9 +9,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from contracts.message import Token
+from contracts.v1.ballots import NoQuorum
 from contracts.v1.runs import TargetName
 
-NoQuorum = Literal["undecided", "escalate", "extend", "default"]
 Rule = Literal[
     "majority", "supermajority", "unanimity", "veto", "approval", "ranked", "weighted", "ahead", "score",
 ]  # fmt: skip
