@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from contracts import subjects
 from contracts.message import Message
 from contracts.upcasters import UPCASTERS, Raw, Upcaster
-from contracts.v1 import approvals, ballots, budgets, capsules, failures, journal, runs, tasks, timers, waits
+from contracts.v1 import approvals, ballots, budgets, capsules, failures, journal, prompts, runs, tasks, timers, waits
 
 MESSAGES: tuple[type[Message], ...] = (
     runs.RunRequested, runs.CancelRequested, runs.RunClosed,
@@ -31,7 +31,7 @@ MESSAGES: tuple[type[Message], ...] = (
     failures.TaskFailed, journal.ModelCalled, waits.TaskWaits, budgets.BudgetRaised,
     ballots.BallotOpened, ballots.VoteCast, ballots.DecisionMade, ballots.OutcomeSeen,
     approvals.GateOpened, approvals.ApprovalGiven,
-    timers.DeadlinePassed, capsules.CapsulePacked,
+    timers.DeadlinePassed, capsules.CapsulePacked, prompts.PromptChosen,
 )  # fmt: skip
 """Every message of the log, in its newest version."""
 
@@ -85,7 +85,7 @@ class Codec:
 
     def decode_at(self, address: subjects.Address, data: bytes) -> Message:
         """The message that was published under a subject which is taken apart already; raises `ContractError`."""
-        raw = _identified(_object(data), address)
+        raw = _identified(object_in(data), address)
         version, cls = self._class_of(raw, address)
         # Only an escape can say half of a surrogate pair; pydantic would take it, and no encoder could write it.
         if b"\\u" in data and (torn := _torn_text(raw)) is not None:
@@ -95,7 +95,7 @@ class Codec:
         try:
             message = cls.model_validate(raw)
         except ValidationError as error:
-            raise Malformed(str(raw["kind"]), _errors(error)) from None
+            raise Malformed(str(raw["kind"]), described(error)) from None
         # A number can be written in more than one way, and a name in one only: `failure.t.01` is not `failure.t.1`.
         if may_differ and (named := subjects.address_of(message)) != address:
             raise WrongName(f"the payload is named {named.name}, the subject {address.name}")
@@ -155,7 +155,8 @@ _NUMBERED = frozenset(noun for noun, fields in subjects.NOUNS.items() if {"attem
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _object(data: bytes) -> Raw:
+def object_in(data: bytes) -> Raw:
+    """The JSON object in a payload; raises `NotJson`."""
     try:
         # Not `json.loads`: it would take UTF-16 too, and surrogates that no encoder can write again.
         raw = _JSON.decode(data.decode("utf-8-sig"))
@@ -199,7 +200,8 @@ def _short(value: object) -> str:
     return shortened.repr(value)
 
 
-def _errors(error: ValidationError) -> tuple[tuple[str, str], ...]:
+def described(error: ValidationError) -> tuple[tuple[str, str], ...]:
+    """(path of the field, what is wrong) for each fault, short enough for a reason."""
     found = error.errors(include_url=False, include_input=False, include_context=False)
     return tuple((_path(item["loc"]), item["msg"][:LONGEST_MESSAGE]) for item in found[:MAX_ERRORS])
 

@@ -19,6 +19,7 @@ NOUNS: dict[str, tuple[str, ...]] = {
     "result": ("task",),
     "failure": ("task", "attempt"),
     "llm": ("task", "attempt", "n"),
+    "prompt": ("task", "template"),
     "wait": ("task", "attempt", "n", "what"),
     "budget": ("raise_id",),
     "ballot": ("ballot",),
