@@ -27,6 +27,7 @@ role = Role(
     name="architect",
     purpose="Turns requirements into a design: modules with their interfaces, API, data model, decisions with reasons.",
     jobs=(Job(DesignSystem, design),),
+    replies=(DesignReply,),
 )
 
 

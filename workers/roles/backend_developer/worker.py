@@ -29,8 +29,12 @@ async def repair(task: RepairProject, tools: Toolkit) -> ProjectRepaired:
     return tools.report(ProjectRepaired, files=await tools.save(reply.files), diagnosis=reply.diagnosis)
 
 
-jobs = (Job(BuildModule, build), Job(RepairProject, repair))
-role = Role(name="backend_developer", purpose="Writes the modules of a design, and repairs a project.", jobs=jobs)
+role = Role(
+    name="backend_developer",
+    purpose="Writes the modules of a design, and repairs a project.",
+    jobs=(Job(BuildModule, build), Job(RepairProject, repair)),
+    replies=(ModuleReply, RepairReply),
+)
 
 
 def app() -> FastStream:

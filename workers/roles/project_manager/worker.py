@@ -26,6 +26,7 @@ role = Role(
     name="project_manager",
     purpose="Turns an idea into requirements with acceptance criteria and a plan of tasks.",
     jobs=(Job(PlanProject, plan),),
+    replies=(PlanReply,),
 )
 
 

@@ -4,7 +4,7 @@ from faststream import FastStream
 
 from contracts.v1.tasks import CastVote, ProjectReviewed, ReviewProject
 from workers.roles.evidence import shown
-from workers.roles.reviewer.replies import ReviewReply
+from workers.roles.reviewer.replies import ApprovalReply, ChoiceReply, RankingReply, ReviewReply, ScoresReply
 from workers.roles.reviewer.voting import vote
 from workers.runtime.bootstrap import role_app
 from workers.runtime.role import Job, Role
@@ -28,6 +28,7 @@ role = Role(
     name="reviewer",
     purpose="Reads the whole project against its requirements and reports findings with their severity.",
     jobs=(Job(ReviewProject, review), Job(CastVote, vote)),
+    replies=(ReviewReply, ChoiceReply, ApprovalReply, RankingReply, ScoresReply),
 )
 
 

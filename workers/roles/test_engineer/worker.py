@@ -27,6 +27,7 @@ role = Role(
     name="test_engineer",
     purpose="Writes tests from the acceptance criteria and the design, without seeing the code.",
     jobs=(Job(WriteTests, write_tests),),
+    replies=(TestsReply,),
 )
 
 
