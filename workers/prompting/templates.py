@@ -114,13 +114,17 @@ class Prompts:
         plain, colon, persona = name.partition(":")
         if plain not in self._prompts:
             raise UnknownPrompt(f"there is no prompt {plain!r}; known are {', '.join(sorted(self._prompts)) or 'none'}")
-        if not colon:
-            return self._prompts[plain]
-        role = plain.partition("/")[0]
+        return self.seen(self._prompts[plain], persona if colon else None)
+
+    def seen(self, prompt: Prompt, persona: str | None) -> Prompt:
+        """Any version of a prompt as this persona of its role sees it, or as it is. Raises `UnknownPersona`."""
+        if persona is None:
+            return prompt
+        role = prompt.name.partition("/")[0]
         if (role, persona) not in self._personas:
             known = ", ".join(self.personas(role)) or "none"
             raise UnknownPersona(f"role {role} has no persona {persona!r}; there are {known}")
-        return self._prompts[plain].seen_as(persona, self._personas[role, persona])
+        return prompt.seen_as(persona, self._personas[role, persona])
 
     def personas(self, role: str) -> tuple[str, ...]:
         """The names of the role's personas, sorted."""
