@@ -11,13 +11,14 @@ from typing import Any
 from nats.js import JetStreamContext, api
 from nats.js.errors import NotFoundError
 
+from contracts.prompt_facts import prompts_subject
 from contracts.subjects import noun_filter
 from workers.runtime.settings import Settings
 
-LOG, TIMERS, DEAD, ADVISORIES = "LOG", "TIMERS", "DEAD", "ADVISORIES"
+LOG, TIMERS, DEAD, ADVISORIES, PROMPTS = "LOG", "TIMERS", "DEAD", "ADVISORIES", "PROMPTS"
 AGENTS, BUDGETS, MODELS, ARTIFACTS = "agents", "budgets", "models", "artifacts"
 ORCHESTRATOR, CONSENSUS = "orchestrator", "consensus"
-TIMEKEEPER, DEAD_LETTERS = "timekeeper", "dead_letters"
+TIMEKEEPER, DEAD_LETTERS, PROMPT_LAB = "timekeeper", "dead_letters", "prompt_lab"
 
 SHORT_LEASE_S = 1.5
 """The lease of workers that a deadline waits for: what one held that was killed is with another in that time."""
@@ -45,9 +46,14 @@ def records_subject(settings: Settings, bucket: str) -> str:
     return f"{settings.prefix}-records.{bucket}"
 
 
+def prompts_said(prefix: str) -> str:
+    """Where the broker repeats each fact about prompts once it is stored, without its payload."""
+    return f"{prefix}-prompts-said.>"
+
+
 def streams(settings: Settings) -> tuple[api.StreamConfig, ...]:
     """Every stream as it is wanted."""
-    wanted = (_log(settings), _timers(settings), _dead(settings), _advisories())
+    wanted = (_log(settings), _timers(settings), _dead(settings), _prompts(settings), _advisories())
     return tuple(config.evolve(**_shared(settings)) for config in wanted)
 
 
@@ -98,6 +104,23 @@ def _dead(settings: Settings) -> api.StreamConfig:
     )
 
 
+def _prompts(settings: Settings) -> api.StreamConfig:
+    """Write-once as the log, and kept for ever: what an experiment has proved must not age."""
+    subjects = prompts_subject(settings.prefix, ">")
+    return api.StreamConfig(
+        name=PROMPTS,
+        description="versions of prompts, their labels, experiments and outcomes",
+        subjects=[subjects],
+        max_msgs_per_subject=1,
+        discard=api.DiscardPolicy.NEW,
+        discard_new_per_subject=True,
+        allow_direct=True,
+        max_bytes=1024**3,
+        duplicate_window=0,
+        republish=api.RePublish(src=subjects, dest=prompts_said(settings.prefix), headers_only=True),
+    )
+
+
 def _advisories() -> api.StreamConfig:
     kinds = ("MAX_DELIVERIES", "MSG_TERMINATED")
     return api.StreamConfig(
@@ -120,6 +143,12 @@ def consensus_filters(prefix: str) -> list[str]:
     return [noun_filter(noun, prefix=prefix) for noun in ("ballot", "vote", "timer", "failure")]
 
 
+def prompt_lab_filters(prefix: str) -> list[str]:
+    """What the prompt lab is handed: its own tasks, the ends of runs, and deadlines of what it waits for."""
+    tasks = noun_filter("task", PROMPT_LAB, prefix=prefix)
+    return [tasks, *(noun_filter(noun, prefix=prefix) for noun in ("run.closed", "timer"))]
+
+
 def lease_s(settings: Settings, consumer: str) -> float:
     """How long a delivery of that consumer is held without a heartbeat, in seconds."""
     return min(settings.lease_s, SHORT_LEASE_S) if consumer in (CONSENSUS, TIMEKEEPER) else settings.lease_s
@@ -136,11 +165,12 @@ def consumers(settings: Settings, roles: Iterable[str]) -> tuple[tuple[str, api.
     )
     of_roles = [
         (LOG, replace(leased, durable_name=role, filter_subject=noun_filter("task", role, prefix=settings.prefix)))
-        for role in sorted({*roles, *settings.extra_roles})
+        for role in sorted({*roles, *settings.extra_roles} - {PROMPT_LAB})
     ]
     return (
         (LOG, replace(leased, durable_name=ORCHESTRATOR, filter_subjects=orchestrator_filters(settings.prefix))),
         (LOG, _short(leased, settings, CONSENSUS, filter_subjects=consensus_filters(settings.prefix))),
+        (LOG, replace(leased, durable_name=PROMPT_LAB, filter_subjects=prompt_lab_filters(settings.prefix))),
         *of_roles,
         (TIMERS, _short(leased, settings, TIMEKEEPER, filter_subject=timers_subject(settings, "due", ">"))),
         (ADVISORIES, replace(leased, durable_name=DEAD_LETTERS)),
