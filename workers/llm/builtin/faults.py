@@ -3,7 +3,7 @@
 import hashlib
 from dataclasses import dataclass, fields
 
-RATES = ("wrong_code", "malformed", "refusal", "error")
+RATES = ("wrong_code", "malformed", "refusal", "error", "careless", "cut_off")
 
 
 @dataclass(frozen=True)
@@ -11,6 +11,7 @@ class Faults:
     """Rates are shares of requests from 0 to 1; `latency_ms` is slept before every answer.
 
     The same request meets the same fault. Only `error` also counts the calls, so that a retry can succeed.
+    `careless` only strikes prompts whose system message has no `## Constraints`.
     """
 
     wrong_code: float = 0.0
@@ -19,6 +20,8 @@ class Faults:
     error: float = 0.0
     latency_ms: int = 0
     seed: int = 0
+    careless: float = 0.0
+    cut_off: float = 0.0
 
     @classmethod
     def parse(cls, target: str) -> "Faults":

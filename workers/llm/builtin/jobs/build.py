@@ -44,7 +44,7 @@ def _content(plan: Blueprint, path: str) -> str:
 
 
 def _spoiled(brief: Brief, files: dict[str, str]) -> list[dict[str, str]]:
-    if files and brief.faults.strikes("wrong_code", brief.text):
+    if files and (brief.careless or brief.faults.strikes("wrong_code", brief.text)):
         files = spoil(files, brief.draw("which mistake"))
     return _written(files)
 

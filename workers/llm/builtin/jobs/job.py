@@ -22,11 +22,15 @@ class CannotDo(Exception):
 
 @dataclass(frozen=True)
 class Brief:
-    """The data of a prompt, and the faults to make. `text` is the whole request, for seeded draws."""
+    """The data of a prompt, and the faults to make. `text` is the whole request, for seeded draws.
+
+    `careless` says that this answer is to be a wrong one; jobs that write code make a mistake in it then.
+    """
 
     data: dict[str, Any]
     text: str
     faults: Faults
+    careless: bool = False
 
     def block(self, name: str) -> Any:
         """The block with this name, which the job needs."""

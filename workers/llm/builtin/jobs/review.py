@@ -3,7 +3,7 @@
 import ast
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from workers.llm.builtin.jobs.job import Brief, Reply, evidence_in
 
@@ -39,10 +39,14 @@ def blocking(brief: Brief) -> list[str]:
     ]
 
 
+def in_python(files: Mapping[str, str]) -> list[Finding]:
+    """What rules find in the Python files among these."""
+    return [found for path, content in files.items() if path.endswith(".py") for found in _file(path, content)]
+
+
 def _in_files(brief: Brief) -> list[Finding]:
     files = {file["path"]: file["content"] for file in brief.block("files")}
-    found = [found for path, content in files.items() if path.endswith(".py") for found in _file(path, content)]
-    return found + _criteria(brief, files)
+    return in_python(files) + _criteria(brief, files)
 
 
 def _finding(severity: str, path: str | None, message: str) -> Finding:
