@@ -5,6 +5,7 @@ UnknownPrompt   the caller: there is no prompt of that name
 UnknownPersona  the task: nobody of that name is known to see with
 WrongInputs     the caller: inputs are missing, nobody asked for them, or they are nothing that JSON can say
 TooLong         the task: what is to be shown does not fit into a prompt
+PromptConflict  the caller: what is asked of a template's history does not go with what that says by now
 """
 
 from pathlib import Path
@@ -44,3 +45,7 @@ class WrongInputs(PromptError):
 
 class TooLong(PromptError):
     """The rendered prompt would be longer than any model reads."""
+
+
+class PromptConflict(PromptError):
+    """What is asked does not go with the template's history. The message says what happened and what to do."""
