@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nats
 from nats.aio.client import Client
@@ -26,6 +26,10 @@ from workers.runtime.settings import Settings, without_password
 from workers.runtime.topology import LOG, live_subject, records_subject, timers_subject
 from workers.runtime.trace_ids import header_in
 from workers.runtime.tracing import NO_TRACING, Tracing
+
+if TYPE_CHECKING:
+    from workers.prompting.templates import Prompts
+    from workers.runtime.prompt_store import PromptStore
 
 PAGE = 1_000
 FOLLOW_HEARTBEAT_S = 1.0
@@ -138,6 +142,18 @@ class Bus:
             patience_s = self.settings.publish_timeout_s
             self._records[bucket] = KeyValueRecords(self.nc, self.publisher, bucket, heard_on, patience_s)
         return self._records[bucket]
+
+    @asynccontextmanager
+    async def prompt_store(self, files: "Prompts") -> AsyncIterator["PromptStore"]:
+        """What the fleet says of prompts, beside these files; followed for as long as the context lasts."""
+        from workers.runtime.prompt_store import PromptStore  # noqa: PLC0415 - only who asks pays for Jinja
+
+        store = PromptStore(self.nc, self.publisher, files, self.settings.prefix)
+        await store.start()
+        try:
+            yield store
+        finally:
+            await store.stop()
 
     async def tell_over(self, tenant: str, run: str) -> None:
         """Tell the workers on core NATS that a run ended with tasks left; one that misses it works in vain."""
