@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.v1.tasks import Input
+from contracts.v1.tasks import Input, PerformTask
 from workers.orchestrator.decider import SetTimer, decide
 from workers.orchestrator.run import fold_spoiled
 
@@ -32,20 +32,25 @@ def test_it_completes_without_a_capsule_when_all_tasks_are_done(make):
     assert closed.spent.calls == 1
 
 
-@pytest.mark.parametrize(
-    ("role", "text"),
-    [
-        ("nobody", "is unknown or not to be planned; there are infra_engineer, writer"),
-        ("architect", "works from requirements; leave its planning to the fleet"),
-    ],
-)
-def test_a_role_that_can_not_have_the_task_refuses_the_run_and_names_the_field(make, role, text):
+@pytest.mark.parametrize("role", ["nobody", "sandbox"])
+def test_a_role_that_can_not_have_the_task_refuses_the_run_and_names_the_field(make, role):
+    text = f"is unknown or not to be planned; there are {', '.join(make.ROLES)}"
     closed = make.end(make.request(make.plan(make.task("a"), make.task("b", role))))
     assert closed.status == "refused"
     assert [(error.field, error.message) for error in closed.errors] == [
         ("plan.tasks.1.role", f"task b: role {role} {text}")
     ]
     assert closed.errors[0].message in closed.reason
+
+
+def test_the_roles_of_a_project_do_tasks_of_a_plan_of_ones_own_as_any_other_role_does(make):
+    plan = make.plan(make.task("a", "architect"), make.task("b", "reviewer", ["a"], instruction="weigh it"))
+    asked = make.asking(make.request(plan), make.performed("a", "two ways"))
+    command = asked.facts["task.reviewer.b.1"]
+    assert isinstance(command, PerformTask)
+    assert (command.instruction, command.inputs) == ("weigh it", (Input(task="a", output="two ways"),))
+    closed = make.end(*asked.facts.values(), make.performed("b"))
+    assert (closed.status, closed.capsule) == ("completed", None)
 
 
 def test_a_refused_run_sets_no_timers(make):

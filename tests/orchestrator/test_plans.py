@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.v1.tasks import RoleBrief
+from workers.orchestrator.decider import decide
 from workers.orchestrator.plans import MOST_OBJECTIONS, objections, objections_to_own
 
 KNOWN = "architect, backend_developer, test_engineer, infra_engineer, writer"
@@ -18,6 +20,12 @@ def _to_project(make, *tasks):
 
 def _to_own(make, *tasks):
     return [tuple(found) for found in objections_to_own(make.plan(*tasks), make.POLICY)]
+
+
+def _with(make, *names):
+    """The policy of a fleet that has these roles as well."""
+    more = tuple(RoleBrief(name=name, purpose="work") for name in names)
+    return replace(make.POLICY, roles=(*make.POLICY.roles, *more))
 
 
 def test_a_sound_plan_meets_no_objection(make):
@@ -92,19 +100,33 @@ def test_a_role_that_is_unknown_or_called_by_the_fleet_itself_is_answered_with_t
     assert found == [("tasks.3.role", text)]
 
 
-@pytest.mark.parametrize("role", ["architect", "backend_developer", "test_engineer"])
-def test_a_plan_of_ones_own_can_not_have_a_maker(make, role):
-    text = f"task a: role {role} works from requirements; leave its planning to the fleet"
-    assert _to_own(make, make.task("a", role)) == [("tasks.0.role", text)]
+@pytest.mark.parametrize(
+    "role", ["project_manager", "architect", "backend_developer", "test_engineer", "reviewer", "writer", "prompt_lab"]
+)
+def test_a_plan_of_ones_own_may_name_every_role_that_does_as_it_is_told(make, role):
+    found = objections_to_own(make.plan(make.task("a", role)), _with(make, "sandbox", "packager", "prompt_lab"))
+    assert found == ()
 
 
-def test_a_role_that_an_own_plan_can_not_have_is_not_offered_to_it(make):
-    [(_, text)] = _to_own(make, make.task("a", "nobody"))
-    assert text == "task a: role nobody is unknown or not to be planned; there are infra_engineer, writer"
+@pytest.mark.parametrize("role", ["nobody", "sandbox", "packager"])
+def test_a_role_that_an_own_plan_can_not_have_is_answered_with_those_that_it_can(make, role):
+    [(_, text)] = objections_to_own(make.plan(make.task("a", role)), _with(make, "sandbox", "packager"))
+    known = "project_manager, architect, backend_developer, test_engineer, reviewer, infra_engineer, writer"
+    assert text == f"task a: role {role} is unknown or not to be planned; there are {known}"
+
+
+def test_a_project_can_not_plan_the_prompt_lab_and_is_not_told_of_it(make):
+    policy = _with(make, "prompt_lab")
+    lab = make.task("a", "prompt_lab")
+    [(field, text)] = objections(make.plan(make.DESIGN, make.BUILD, make.TESTS, lab), policy)
+    assert field == "tasks.3.role"
+    assert text == f"task a: role prompt_lab is unknown or not to be planned; there are {KNOWN}"
+    command = decide(make.run(make.request()), policy).messages[0]
+    assert ", ".join(role.name for role in command.roles) == KNOWN
 
 
 def test_a_fleet_without_roles_for_own_plans_says_so(make):
-    bare = replace(make.POLICY, roles=make.POLICY.roles[:5])
+    bare = replace(make.POLICY, roles=())
     [(_, text)] = objections_to_own(make.plan(make.task("a")), bare)
     assert text == "task a: role writer is unknown or not to be planned; there are none that are"
 

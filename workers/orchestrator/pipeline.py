@@ -71,7 +71,7 @@ def _planning(request: RunRequested, policy: Policy, name: str, objections: tupl
             task=name,
             model=request.model,
             idea=request.idea,
-            roles=tuple(role for role in policy.roles if role.name not in plans.BUILT_IN),
+            roles=plans.offered(policy),
             objections=objections,
         )
 

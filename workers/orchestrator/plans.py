@@ -6,14 +6,19 @@ from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
 from contracts.v1.plans import Plan, PlannedTask
+from contracts.v1.tasks import RoleBrief
 from workers.orchestrator.policy import Policy
 
 ARCHITECT, DEVELOPER, TEST_ENGINEER = "architect", "backend_developer", "test_engineer"
-MAKERS = frozenset({ARCHITECT, DEVELOPER, TEST_ENGINEER})
-"""Roles that work from requirements, which only a project has."""
 
 BUILT_IN = frozenset({"project_manager", "sandbox", "reviewer", "packager"})
-"""Roles that the orchestrator calls by itself."""
+"""Roles that the orchestrator calls by itself in a project."""
+
+NOT_IN_PROJECTS = BUILT_IN | {"prompt_lab"}
+"""Roles that no plan for a project may name; the prompt lab works on prompts and on no project."""
+
+NOT_IN_OWN = frozenset({"sandbox", "packager"})
+"""Roles that do what a project needs and no task of one's own (decision 5)."""
 
 RESERVED = ("plan", "verify", "review", "repair", "package", "vote", "ballot", "release")
 
@@ -28,15 +33,20 @@ class Objection(NamedTuple):
     text: str
 
 
+def offered(policy: Policy) -> tuple[RoleBrief, ...]:
+    """The roles that a plan for a project may name."""
+    return tuple(role for role in policy.roles if role.name not in NOT_IN_PROJECTS)
+
+
 def objections(plan: Plan, policy: Policy) -> tuple[Objection, ...]:
     """What is wrong with a plan for a project; empty when nothing is."""
-    allowed = [role.name for role in policy.roles if role.name not in BUILT_IN]
+    allowed = [role.name for role in offered(policy)]
     return _shortened([*_unsound(plan, policy, allowed), *_incomplete(plan.tasks)])
 
 
 def objections_to_own(plan: Plan, policy: Policy) -> tuple[Objection, ...]:
     """What is wrong with a plan that a request brings along: its tasks are instructions and deliver no project."""
-    allowed = [role.name for role in policy.roles if role.name not in BUILT_IN | MAKERS]
+    allowed = [role.name for role in policy.roles if role.name not in NOT_IN_OWN]
     found = _unsound(plan, policy, allowed)
     for n, task in enumerate(plan.tasks):
         if task.each is not None:
@@ -82,14 +92,10 @@ def _wrong_with(field: str, task: PlannedTask, planned: Counter[str], allowed: S
             Objection(f"{field}.task", f"task {task.task}: the name is the orchestrator's own; choose another")
         )
     if task.role not in allowed:
-        found.append(Objection(f"{field}.role", f"task {task.task}: {_not_allowed(task.role, allowed)}"))
+        there = f"there are {', '.join(allowed) or 'none that are'}"
+        text = f"task {task.task}: role {task.role} is unknown or not to be planned; {there}"
+        found.append(Objection(f"{field}.role", text))
     return found
-
-
-def _not_allowed(role: str, allowed: Sequence[str]) -> str:
-    if role in MAKERS and allowed and not MAKERS & set(allowed):
-        return f"role {role} works from requirements; leave its planning to the fleet"
-    return f"role {role} is unknown or not to be planned; there are {', '.join(allowed) or 'none that are'}"
 
 
 def _circle(tasks: Sequence[PlannedTask]) -> str:
