@@ -24,6 +24,7 @@ from workers.prompting.templates import Prompts
 from workers.runtime.errors import Impossible, TaskEnded, Verdict
 from workers.runtime.lease import Delivery
 from workers.runtime.live import LiveTask
+from workers.runtime.prompt_store import PromptStore
 from workers.runtime.role import Role
 from workers.runtime.service import ACK, Environment, Service
 from workers.runtime.toolkit import Toolkit
@@ -51,6 +52,7 @@ class RoleService(Service):
     def __init__(self, role: Role, prompts: Prompts, callers: Callers) -> None:
         super().__init__(role.name)
         self._caller: Caller | None = None
+        self._store: PromptStore | None = None
         self._role, self._prompts, self._callers = role, prompts, callers
         self._reporting: set[asyncio.Task[bool]] = set()
         self._spent: dict[int, tuple[Call, ...]] = {}
@@ -59,10 +61,15 @@ class RoleService(Service):
     async def start(self, env: Environment) -> None:
         """Called once the broker is connected."""
         await super().start(env)
+        bus = env.bus
+        self._store = PromptStore(bus.nc, bus.publisher, self._prompts, env.settings.prefix)
+        await self._store.start()
         self._caller = self._callers(env)
 
     async def stop(self) -> None:
         """Called when no delivery is held any more."""
+        if self._store is not None:
+            await self._store.stop()
         if self._caller is not None:
             await self._caller.close()
 
@@ -139,6 +146,7 @@ class RoleService(Service):
             redelivered=again,
             deadline=deadline,
             heard=live.heard,
+            store=self._store,
         )
 
     async def _is_settled(self, task: Task, again: bool) -> bool:

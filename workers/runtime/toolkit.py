@@ -9,7 +9,7 @@ report  the result, with the task's identity and the calls that were used
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -17,17 +17,20 @@ from pydantic import BaseModel, ValidationError
 from contracts.message import Message
 from contracts.v1.journal import Call
 from contracts.v1.projects import FileRef
+from contracts.v1.prompts import ExampleKept
 from contracts.v1.tasks import Outcome, Task
 from workers.llm.calls import Caller
 from workers.llm.model import Heard
-from workers.prompting.errors import TooLong, UnknownPersona
-from workers.prompting.templates import Prompts, Rendered
+from workers.prompting.errors import TooLong, UnknownPersona, UnknownPrompt, WrongInputs
+from workers.prompting.templates import Prompt, Prompts, Rendered
 from workers.runtime.conversation import Conversation, Question
 from workers.runtime.errors import Impossible, MalformedReply
 from workers.runtime.journal import Journal, Terms
 from workers.runtime.ports import Artifacts, Log
+from workers.runtime.prompt_store import PromptStore
 from workers.runtime.replies import cut, faults_of
 from workers.runtime.settings import Settings
+from workers.runtime.task_prompts import ChosenPrompts, FilePrompts, FixedPrompts, TaskPrompts
 
 TRANSFERS_AT_ONCE = 8
 
@@ -66,18 +69,24 @@ class Toolkit:
         redelivered: bool = False,
         deadline: float = math.inf,
         heard: Heard | None = None,
+        store: PromptStore | None = None,
     ) -> None:
         self.log, self.artifacts, self.settings, self.prefix = log, artifacts, settings, settings.prefix
-        self._task, self._prompts = task, prompts
+        self.store = store
+        self._task, self._prompts, self._caller = task, prompts, caller
+        self._given: TaskPrompts = (
+            ChosenPrompts(task, store, log, settings.prefix, redelivered) if store else FilePrompts(prompts)
+        )
         self._first: list[Message] = []
         keeps = settings.journal_completions == "log"
-        terms = Terms(redelivered, settings.prefix, deadline, settings.call_timeout_s, keeps, heard)
-        self._journal = Journal(task, log, artifacts, caller, terms)
+        self._terms = Terms(redelivered, settings.prefix, deadline, settings.call_timeout_s, keeps, heard)
+        self._journal = Journal(task, log, artifacts, caller, self._terms)
+        self._replayed: list[Toolkit] = []
 
     @property
     def calls(self) -> tuple[Call, ...]:
-        """The journal entries used so far."""
-        return self._journal.cited
+        """The journal entries used so far, those of replayed tasks among them."""
+        return (*self._journal.cited, *(call for inner in self._replayed for call in inner.calls))
 
     @property
     def target(self) -> str:
@@ -110,10 +119,40 @@ class Toolkit:
         Raises `MalformedReply`, `RefusedByModel`, `Impossible` (no such target or persona, too much to show) and
         `ModelUnavailable`.
         """
-        question = Question(
-            self._task.model, self._rendered(prompt, inputs), reply, check, self._task.attempt, elsewhere
-        )
+        rendered = await self._rendered(prompt, reply, inputs)
+        question = Question(self._task.model, rendered, reply, check, self._task.attempt, elsewhere)
         return await Conversation(question, self._journal, self._prompts).reply()
+
+    def replaying(
+        self,
+        case: Task,
+        name: str,
+        versions: Mapping[str, Prompt],
+        artifacts: Artifacts,
+        *,
+        kept: Mapping[str, Sequence[ExampleKept]] | None = None,
+        calls: Caller | None = None,
+    ) -> "Toolkit":
+        """A toolkit for a recorded task, which is done again here with these versions of templates.
+
+        Its calls are entries of this task, under `llm.<task>-<name>.…`: a redelivery does not pay for them twice, and
+        they are paid from this task's budget. Nothing of it is published; what it keeps goes into `artifacts`.
+        `kept` are examples by template, `calls` reaches models in another way.
+        """
+        inner = Toolkit(
+            case.model_copy(update={"attempt": 1}),
+            self.log,
+            artifacts,
+            self._prompts,
+            calls or self._caller,
+            settings=self.settings,
+        )
+        mine = {"tenant": self._task.tenant, "run": self._task.run, "task": f"{self._task.task}-{name}"}
+        asked = case.model_copy(update={**mine, "attempt": self._task.attempt, "budget": self._task.budget})
+        inner._journal = Journal(asked, self.log, self.artifacts, calls or self._caller, self._terms)
+        inner._given = FixedPrompts(self._prompts, versions, kept or {}, (case.tenant, case.run))
+        self._replayed.append(inner)
+        return inner
 
     async def save(self, files: Iterable[TextFile]) -> tuple[FileRef, ...]:
         """Keep the files as artifacts; raises `MalformedReply` when two of them have one path."""
@@ -153,10 +192,12 @@ class Toolkit:
                 f"no {outcome.__name__} can be made of it: {cut('; '.join(faults_of(error)))}"
             ) from None
 
-    def _rendered(self, prompt: str, inputs: dict[str, Any]) -> Rendered:
+    async def _rendered(self, name: str, reply: type[BaseModel], inputs: dict[str, Any]) -> Rendered:
+        """The template as this task is given it, filled in. What is wrong with a version is not this worker's fault."""
         try:
-            return self._prompts.named(prompt).render(inputs)
-        except UnknownPersona as error:
+            given = await self._given.given(name, inputs)
+            return given.prompt.render(inputs)
+        except (UnknownPrompt, UnknownPersona, WrongInputs) as error:
             raise Impossible(str(error)) from error
         except TooLong as error:
             raise Impossible(f"the task is too large to show to a model: {error}") from error

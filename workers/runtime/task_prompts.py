@@ -1,0 +1,193 @@
+"""Which version of a template a task is given, and that it keeps it: through redeliveries, attempts and label moves.
+
+nobody ever touched the template      the file, and nothing is said
+the task was given a version before   that one: the log has it under `prompt.<task>.<template>`
+calls of this attempt cite a version  that one: it was given before anybody touched the template
+else                                  what is live now, or the arm of the experiment that runs; said before it is used
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+import structlog
+
+from contracts.codec import ContractError, decode
+from contracts.subjects import Address
+from contracts.v1.journal import ModelCalled
+from contracts.v1.prompts import ExampleKept, PromptChosen
+from contracts.v1.tasks import Task
+from workers.prompting.choice import Choice, choose
+from workers.prompting.errors import UnknownPrompt
+from workers.prompting.examples import chosen
+from workers.prompting.history import TemplateHistory
+from workers.prompting.templates import Prompt, Prompts
+from workers.runtime.ports import Log, Stored
+from workers.runtime.prompt_store import PromptStore
+
+_logger = structlog.get_logger(__name__)
+
+
+class Given(NamedTuple):
+    """A template as a task is to use it, with the examples that it shows."""
+
+    prompt: Prompt
+    examples: tuple[ExampleKept, ...] = ()
+
+
+class TaskPrompts(Protocol):
+    """Templates by name, as one task is given them."""
+
+    async def given(self, name: str, inputs: Mapping[str, Any]) -> Given:
+        """The template `role/name`, or `role/name:persona`. Raises `UnknownPrompt` and `UnknownPersona`."""
+        ...
+
+
+class FilePrompts:
+    """The files, whatever the fleet says of them."""
+
+    def __init__(self, prompts: Prompts) -> None:
+        self._prompts = prompts
+
+    async def given(self, name: str, inputs: Mapping[str, Any]) -> Given:
+        """The template of that name."""
+        return Given(self._prompts.named(name))
+
+
+class FixedPrompts:
+    """These versions for the templates of their names, and files for the rest."""
+
+    def __init__(
+        self,
+        prompts: Prompts,
+        versions: Mapping[str, Prompt],
+        kept: Mapping[str, Sequence[ExampleKept]],
+        run: tuple[str, str],
+    ) -> None:
+        self._prompts, self._versions, self._kept, self._run = prompts, versions, kept, run
+
+    async def given(self, name: str, inputs: Mapping[str, Any]) -> Given:
+        """The template of that name."""
+        plain, colon, persona = name.partition(":")
+        prompt = self._versions.get(plain)
+        if prompt is None:
+            return Given(self._prompts.named(name))
+        shown = chosen(self._kept.get(plain, ()), inputs, prompt.examples, self._run) if prompt.examples else ()
+        return Given(self._prompts.seen(prompt, persona if colon else None), shown)
+
+
+class ChosenPrompts:
+    """The fleet's versions, each chosen once for the task."""
+
+    def __init__(self, task: Task, store: PromptStore, log: Log, prefix: str, again: bool) -> None:
+        self._task, self._store, self._log, self._prefix = task, store, log, prefix
+        self._again = again or task.attempt > 1
+        self._given: dict[str, PromptChosen] = {}
+
+    async def given(self, name: str, inputs: Mapping[str, Any]) -> Given:
+        """The version that this task was given, or is given now."""
+        plain, colon, persona = name.partition(":")
+        store = await self._store.fresh()
+        history, files = store.of(plain), store.files
+        if not history.is_touched:
+            return Given(files.named(name))
+        said = self._given.get(plain)
+        if said is None:
+            said = self._given[plain] = await self._said(plain, history, inputs)
+        prompt = await self._version(plain, said)
+        examples = [history.examples.get(one) for one in said.examples]
+        return Given(files.seen(prompt, persona if colon else None), tuple(one for one in examples if one is not None))
+
+    async def _version(self, template: str, said: PromptChosen) -> Prompt:
+        prompt = self._store.prompt(template, said.prompt_version)
+        if prompt is None:
+            await self._store.refresh()
+            prompt = self._store.prompt(template, said.prompt_version)
+        if prompt is None:  # a file of another release of this worker, which this one does not have
+            version = said.prompt_version
+            _logger.warning("prompt_version_unknown", prompt=template, version=version, task=self._task.task)
+            prompt = self._store.live(template)
+        if prompt is None:
+            raise UnknownPrompt(f"prompt {template} has no live version; push one and label it live")
+        return prompt
+
+    async def _said(self, template: str, history: TemplateHistory, inputs: Mapping[str, Any]) -> PromptChosen:
+        """What the log says that the task was given; it is said now if it does not say so yet."""
+        subject = self._address(template).subject(self._prefix)
+        if self._again and (stored := await self._log.find(subject)) is not None:
+            return self._read(stored, template) or self._fact(template, history, inputs, await self._cited(template))
+        cited = await self._cited(template) if self._again else None
+        fact = self._fact(template, history, inputs, cited)
+        if (await self._log.say(fact)).news:
+            return fact
+        stored = await self._log.find(subject)
+        return (self._read(stored, template) if stored else None) or fact
+
+    def _fact(
+        self, template: str, history: TemplateHistory, inputs: Mapping[str, Any], cited: Prompt | None
+    ) -> PromptChosen:
+        task, shipped = self._task, self._store.shipped(template)
+        if cited is not None:
+            choice = Choice(cited.version)
+        else:
+            choice = choose(history, shipped.version if shipped else "", task.tenant, task.run, task.task)
+        prompt = self._store.prompt(template, choice.digest)
+        shown: tuple[ExampleKept, ...] = ()
+        if prompt is not None and prompt.examples:
+            shown = chosen(history.examples.values(), inputs, prompt.examples, (task.tenant, task.run))
+        if not choice.digest:
+            raise UnknownPrompt(f"prompt {template} has no live version; push one and label it live")
+        return PromptChosen(
+            tenant=task.tenant,
+            run=task.run,
+            task=task.task,
+            template=_token(template),
+            attempt=task.attempt,
+            prompt=template,
+            prompt_version=choice.digest,
+            experiment=choice.experiment,
+            epoch=choice.epoch,
+            arm=choice.arm,
+            examples=tuple(example.id for example in shown),
+        )
+
+    async def _cited(self, template: str) -> Prompt | None:
+        """The version that calls of this task cite already."""
+        for attempt in range(1, self._task.attempt + 1):
+            n = 1
+            while (stored := await self._log.find(self._call(attempt, n))) is not None:
+                n += 1
+                entry = self._decoded(stored)
+                if isinstance(entry, ModelCalled) and entry.prompt.partition(":")[0] == template:
+                    return self._known(template, entry)
+        return None
+
+    def _known(self, template: str, entry: ModelCalled) -> Prompt | None:
+        _, colon, persona = entry.prompt.partition(":")
+        for prompt in self._store.versions(template):
+            if self._store.files.seen(prompt, persona if colon else None).version == entry.prompt_version:
+                return prompt
+        return None
+
+    def _read(self, stored: Stored, template: str) -> PromptChosen | None:
+        """What was said under that name; None if it is spoiled."""
+        fact = self._decoded(stored)
+        return fact if isinstance(fact, PromptChosen) and fact.prompt == template else None
+
+    def _decoded(self, stored: Stored) -> object:
+        try:
+            return decode(stored.subject, stored.data, self._prefix)
+        except ContractError as error:
+            _logger.error("spoiled_fact", subject=stored.subject, sequence=stored.sequence, reason=str(error))
+            return None
+
+    def _address(self, template: str) -> Address:
+        return Address(self._task.tenant, self._task.run, "prompt", (self._task.task, _token(template)))
+
+    def _call(self, attempt: int, n: int) -> str:
+        task = self._task
+        return Address(task.tenant, task.run, "llm", (task.task, str(attempt), str(n))).subject(self._prefix)
+
+
+def _token(template: str) -> str:
+    """The template as a token: its parts have no hyphens."""
+    return template.replace("/", "-")[:64]
