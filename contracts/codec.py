@@ -87,9 +87,7 @@ class Codec:
         """The message that was published under a subject which is taken apart already; raises `ContractError`."""
         raw = _identified(object_in(data), address)
         version, cls = self._class_of(raw, address)
-        # Only an escape can say half of a surrogate pair; pydantic would take it, and no encoder could write it.
-        if b"\\u" in data and (torn := _torn_text(raw)) is not None:
-            raise Malformed(str(raw["kind"]), ((torn, "has half of a surrogate pair, as text that was cut has"),))
+        refuse_torn_text(raw, data)
         may_differ = raw["version"] < version or address.noun in _NUMBERED
         raw = self._upcast(raw, version)
         try:
@@ -104,14 +102,14 @@ class Codec:
     def _class_of(self, raw: Raw, address: subjects.Address) -> tuple[int, type[Message]]:
         kind, version = raw.get("kind"), raw.get("version")
         if not isinstance(kind, str) or kind not in self._newest:
-            raise Malformed("message", (("kind", f"is {_short(kind)}; it must name a known kind of message"),))
+            raise Malformed("message", (("kind", f"is {short(kind)}; it must name a known kind of message"),))
         newest, cls = self._newest[kind]
         if cls.noun != address.noun:
             raise WrongName(f"a {kind} is published under {cls.noun!r}, not under {address.noun!r}")
         if not isinstance(version, int) or isinstance(version, bool) or version < 1:
             raise Malformed(kind, (("version", "must be a whole number from 1"),))
         if version > newest:
-            raise NewerVersion(f"{kind} version {_short(version)} is newer than {newest}, the newest known here")
+            raise NewerVersion(f"{kind} version {short(version)} is newer than {newest}, the newest known here")
         return newest, cls
 
     def _upcast(self, raw: Raw, newest: int) -> Raw:
@@ -121,7 +119,7 @@ class Codec:
                 raw = {**self._upcasters[kind, version](raw), "kind": kind, "version": version + 1}
             except Exception as error:
                 # Upcasters work before validation: what they stumble over is a payload that never was valid.
-                why = f"can't be carried from version {version} to {version + 1}: {_short(error)}"
+                why = f"can't be carried from version {version} to {version + 1}: {short(error)}"
                 raise Malformed(kind, (("(whole)", why),)) from error
         return raw
 
@@ -142,7 +140,7 @@ def _refuse_constant(name: str) -> NoReturn:
 def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise ValueError(f"the number {_short(text)} is too large")
+        raise ValueError(f"the number {short(text)} is too large")
     return number
 
 
@@ -174,8 +172,15 @@ def _identified(raw: Raw, address: subjects.Address) -> Raw:
     for field, token in said:
         stated = raw.setdefault(field, token)
         if stated != token and not (type(stated) is int and str(stated) == token):
-            raise WrongName(f"{field} is {_short(stated)} in the payload and {token!r} in the subject")
+            raise WrongName(f"{field} is {short(stated)} in the payload and {token!r} in the subject")
     return raw
+
+
+def refuse_torn_text(raw: Raw, data: bytes) -> None:
+    """Raise `Malformed` if a text in the object `raw`, read from `data`, is no Unicode text."""
+    # Only an escape can say half of a surrogate pair; pydantic would take it, and no encoder could write it.
+    if b"\\u" in data and (torn := _torn_text(raw)) is not None:
+        raise Malformed(str(raw["kind"]), ((torn, "has half of a surrogate pair, as text that was cut has"),))
 
 
 def _torn_text(raw: Raw) -> str | None:
@@ -193,7 +198,7 @@ def _torn_text(raw: Raw) -> str | None:
     return None
 
 
-def _short(value: object) -> str:
+def short(value: object) -> str:
     """What a person reads of a value, however large or deep it is."""
     shortened = reprlib.Repr()
     shortened.maxstring = shortened.maxother = 100

@@ -15,11 +15,13 @@ from pydantic import BaseModel
 
 from contracts.codec import MESSAGES
 from contracts.message import Message
+from contracts.prompt_facts import prompts_subject
 from contracts.subjects import NOUNS, PREFIX
 from contracts.v1.failures import DeadLetter
+from contracts.v1.prompts import PROMPT_FACTS, PromptFact
 
-PUBLISHED: tuple[type[BaseModel], ...] = (*MESSAGES, DeadLetter)
-"""Every message of the bus; the dead letter is not in the log."""
+PUBLISHED: tuple[type[BaseModel], ...] = (*MESSAGES, *PROMPT_FACTS, DeadLetter)
+"""Every message of the bus; facts about prompts and dead letters are not in the log."""
 
 SCHEMAS = Path(__file__).parent / "schemas"
 
@@ -36,11 +38,15 @@ def version_of(cls: type[BaseModel]) -> int:
 
 def identity_of(cls: type[BaseModel]) -> tuple[str, ...]:
     """The fields of a message that its subject says, in order."""
+    if issubclass(cls, PromptFact):
+        return ("role", "name", *cls.names)
     return ("tenant", "run", *NOUNS[cls.noun]) if issubclass(cls, Message) else ()
 
 
 def subject_template(cls: type[BaseModel], prefix: str = PREFIX) -> str:
     """The subject with the fields of the message in braces, e.g. `flotilla.{tenant}.{run}.result.{task}`."""
+    if issubclass(cls, PromptFact):
+        return prompts_subject(prefix, "{role}", "{name}", cls.noun, *(f"{{{field}}}" for field in cls.names))
     if not issubclass(cls, Message):
         return f"{prefix}-dead.{{worker}}"
     names = (f"{{{field}}}" for field in NOUNS[cls.noun])

@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from contracts.codec import MESSAGES
+from contracts.schema_files import kind_of
+
 GOLDEN = Path(__file__).parent / "golden"
 
 
@@ -16,3 +19,10 @@ def goldens():
         golden = json.loads(path.read_text(encoding="utf-8"))
         found[f"{path.parent.name}/{path.stem}"] = (golden["subject"], golden["payload"])
     return found
+
+
+@pytest.fixture(scope="session")
+def logged(goldens):
+    """The same of messages of the log."""
+    kinds = {kind_of(cls) for cls in MESSAGES}
+    return {name: golden for name, golden in goldens.items() if golden[1]["kind"] in kinds}

@@ -14,6 +14,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from contracts.message import Message
+from contracts.prompt_facts import subject_of_prompt
 from contracts.subjects import PREFIX, subject_of
 from contracts.v1 import (
     approvals,
@@ -24,6 +25,7 @@ from contracts.v1 import (
     journal,
     plans,
     projects,
+    prompts,
     runs,
     tasks,
     timers,
@@ -128,8 +130,8 @@ def outcome(task: str, attempt: int = 1) -> dict[str, object]:
 
 
 def examples() -> tuple[BaseModel, ...]:
-    """One rich example of every message, and of the dead letter."""
-    return (*of_runs(), *of_tasks(), *of_results(), *of_votes(), *of_the_rest())
+    """One rich example of every message, of every fact about prompts, and of the dead letter."""
+    return (*of_runs(), *of_tasks(), *of_results(), *of_votes(), *of_prompts(), *of_experiments(), *of_the_rest())
 
 
 def of_runs() -> tuple[Message, ...]:
@@ -272,6 +274,105 @@ def of_votes() -> tuple[Message, ...]:
     )
 
 
+def of_prompts() -> tuple[BaseModel, ...]:
+    design = {"role": "architect", "name": "design", "by": "ada@example.org"}
+    content = (
+        "---\nname: design\nrole: architect\npurpose: Ask for a design.\ninputs: [idea]\n---\n# user\n\nEntwürfe 📐\n"
+    )
+    return (
+        prompts.VersionPushed(**design, digest="0123456789ab", content=content, note="asks for less"),
+        prompts.LabelMoved(**design, n=1, label="live", to="0123456789ab", was="ba9876543210", reason="it won by hand"),
+        prompts.ImprovementSet(
+            **design,
+            n=1,
+            on=True,
+            metric="tests_green",
+            failures=3,
+            candidates=4,
+            cases=30,
+            usd_each=0.25,
+            tokens_each=200_000,
+            usd=None,
+            share=200_000,
+            target="openai:gpt-5",
+        ),
+        prompts.RevisionTried(
+            **design,
+            n=2,
+            tenant="acme",
+            run="improve-architect-design-2",
+            of="0123456789ab",
+            candidate="aaaaaaaaaaaa",
+            reason="Replies left the start command out.",
+            gate=prompts.GateResult(cases=8, live=5, candidate=7, passed=True, why="7 of 8 went well, 5 before"),
+            experiment=3,
+            cost_usd=None,
+        ),
+        prompts.ExampleKept(
+            **design,
+            id="bbbbbbbbbbbb",
+            inputs={"requirements": REQUIREMENTS.model_dump(mode="json"), "objections": []},
+            reply={"design": DESIGN.model_dump(mode="json")},
+            won=True,
+            **RUN,
+            task="design",
+        ),
+        prompts.ExampleDropped(**design, id="bbbbbbbbbbbb", reason="it is out of date"),
+        prompts.PromptChosen(
+            **RUN,
+            task="design",
+            template="architect-design",
+            attempt=2,
+            prompt="architect/design",
+            prompt_version="aaaaaaaaaaaa",
+            experiment=3,
+            epoch=1,
+            arm="candidate",
+            examples=("bbbbbbbbbbbb",),
+        ),
+    )
+
+
+def of_experiments() -> tuple[BaseModel, ...]:
+    design = {"role": "architect", "name": "design", "by": "prompt_lab", "k": 3}
+    return (
+        prompts.ExperimentStarted(
+            **design,
+            live="0123456789ab",
+            candidate="aaaaaaaaaaaa",
+            share=200_000,
+            metric="tests_green",
+            within_s=3_600,
+            dearer=None,
+            slower=10,
+            most=500,
+            reason="Replies left the start command out.",
+        ),
+        prompts.ShareChanged(**design, epoch=1, share=500_000),
+        prompts.OutcomeScored(
+            **design,
+            **RUN,
+            task="-",
+            epoch=1,
+            arm="candidate",
+            place=4_711,
+            won=None,
+            cost=19_300,
+            latency=2_210,
+            why="nothing came within 3,600 s",
+        ),
+        prompts.ExperimentEnded(
+            **design,
+            verdict="rolled_back",
+            why="success",
+            live=prompts.ArmCount(won=40, lost=2, missing=1),
+            candidate=prompts.ArmCount(won=3, lost=9),
+            curve=((10, -120_000, 431_000, 0, 0, 12), (55, -900_000, 3_100_000, 0, 0, 15)),
+            reason="the candidate does worse",
+        ),
+    )
+
+
 def of_the_rest() -> tuple[BaseModel, ...]:
     return (
         failures.TaskFailed(
@@ -336,12 +437,24 @@ def of_the_rest() -> tuple[BaseModel, ...]:
     )
 
 
+def _subject(example: BaseModel) -> str:
+    match example:
+        case Message():
+            return subject_of(example)
+        case prompts.PromptFact():
+            return subject_of_prompt(example)
+        case failures.DeadLetter():
+            return f"{PREFIX}-dead.{example.worker}"
+        case _:
+            raise TypeError(f"{type(example).__name__} is published under no subject")
+
+
 def write(directory: Path) -> list[Path]:
     """Write what is missing; returns what was written."""
     written = []
     for example in examples():
         payload = json.loads(example.model_dump_json())
-        subject = subject_of(example) if isinstance(example, Message) else f"{PREFIX}-dead.{payload['worker']}"
+        subject = _subject(example)
         path = directory / f"{payload['kind']}.json"
         if not path.exists():
             golden = {"subject": subject, "payload": payload}

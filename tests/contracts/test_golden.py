@@ -11,7 +11,8 @@ from contracts.v1.failures import DeadLetter
 
 HERE = Path(__file__).parent
 NAMES = sorted(f"{path.parent.name}/{path.stem}" for path in (HERE / "golden").glob("*/*.json"))
-IN_THE_LOG = [name for name in NAMES if not name.endswith("/dead_letter")]
+LOGGED = {kind_of(cls) for cls in MESSAGES}
+IN_THE_LOG = [name for name in NAMES if name.partition("/")[2] in LOGGED]
 
 
 def test_every_kind_has_a_golden_payload(goldens):
@@ -52,7 +53,7 @@ def test_the_golden_dead_letter_decodes_and_encodes_to_an_equal_one(goldens):
 
 def test_the_golden_script_fills_gaps_and_overwrites_nothing(tmp_path):
     script = runpy.run_path(str(HERE / "make_golden.py"))
-    assert len(script["write"](tmp_path)) == len(MESSAGES) + 1
+    assert len(script["write"](tmp_path)) == len(PUBLISHED)
     old = tmp_path / "vote_cast.json"
     old.write_text("recorded long ago")
     (tmp_path / "gate_opened.json").unlink()

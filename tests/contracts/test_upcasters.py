@@ -87,9 +87,9 @@ def test_a_payload_of_the_newest_version_is_not_touched(vote):
     assert V3.decode(subject, encode(third)) == third
 
 
-def test_other_kinds_are_decoded_as_before(goldens):
-    for name, (subject, payload) in goldens.items():
-        if name not in ("v1/vote_cast", "v1/dead_letter"):
+def test_other_kinds_are_decoded_as_before(logged):
+    for name, (subject, payload) in logged.items():
+        if name != "v1/vote_cast":
             data = json.dumps(payload).encode()
             assert V3.decode(subject, data) == CODEC.decode(subject, data)
 
@@ -102,13 +102,10 @@ def test_a_newer_version_is_left_for_a_newer_worker(vote):
         V3.decode(subject, json.dumps({**payload, "version": 4}).encode())
 
 
-def test_fields_that_nobody_knows_are_ignored(goldens):
-    for name, (subject, payload) in goldens.items():
-        if name != "v1/dead_letter":
-            more = {**payload, "mood": {"of": ["the", "day"]}}
-            assert CODEC.decode(subject, json.dumps(more).encode()) == CODEC.decode(
-                subject, json.dumps(payload).encode()
-            )
+def test_fields_that_nobody_knows_are_ignored(logged):
+    for subject, payload in logged.values():
+        more = {**payload, "mood": {"of": ["the", "day"]}}
+        assert CODEC.decode(subject, json.dumps(more).encode()) == CODEC.decode(subject, json.dumps(payload).encode())
 
 
 def test_an_old_payload_that_never_was_valid_is_malformed_and_no_crash(vote):

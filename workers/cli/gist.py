@@ -8,6 +8,7 @@ from contracts.v1.capsules import CapsulePacked
 from contracts.v1.failures import TaskFailed
 from contracts.v1.journal import ModelCalled
 from contracts.v1.projects import Evidence
+from contracts.v1.prompts import PromptChosen
 from contracts.v1.runs import CancelRequested, RunClosed, RunRequested
 from contracts.v1.tasks import (
     BallotAnswered,
@@ -82,6 +83,8 @@ def _of_means(fact: Message) -> str:
             return f"waits for {fact.what}" + (f": {fact.reason}" if fact.reason else "")
         case BudgetRaised():
             return _raised(fact)
+        case PromptChosen():
+            return _chosen(fact)
         case _:
             return _of_people(fact)
 
@@ -180,6 +183,12 @@ def _raised(fact: BudgetRaised) -> str:
     more = [dollars(fact.usd)] if fact.usd else []
     more += [count(fact.tokens, "token")] if fact.tokens else []
     return (" and ".join(more) or "nothing") + " more" + (f", says {fact.raised_by}" if fact.raised_by else "")
+
+
+def _chosen(fact: PromptChosen) -> str:
+    arm = f", {fact.arm} of experiment {fact.experiment}" if fact.experiment else ""
+    shown = f", {count(len(fact.examples), 'example')}" if fact.examples else ""
+    return f"{fact.prompt} {fact.prompt_version}{arm}{shown}"
 
 
 def _closed(fact: RunClosed) -> str:

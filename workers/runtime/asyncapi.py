@@ -2,7 +2,8 @@
 
 FastStream can describe one application; workers bind without typed handlers and have one subject for
 many messages, so the document is made from what they share. A channel is a noun: its address is the
-subject, its messages are those of the noun. An operation is what one party does with one noun.
+subject, its messages are those of the noun. A noun of facts about prompts is the channel `prompts.<noun>`. An operation
+is what one party does with one noun.
 """
 
 import re
@@ -17,7 +18,29 @@ from contracts.message import Message
 from contracts.schema_files import PUBLISHED, as_published, kind_of, subject_template, version_of
 from contracts.subjects import NOUNS, PREFIX
 from contracts.v1.failures import DeadLetter
-from contracts.v1.tasks import CastVote, PackProject, ProjectPacked, ProjectVerified, VerifyProject
+from contracts.v1.prompts import (
+    PROMPT_FACTS,
+    ExampleDropped,
+    ExampleKept,
+    ExperimentEnded,
+    ExperimentStarted,
+    ImprovementSet,
+    LabelMoved,
+    OutcomeScored,
+    PromptFact,
+    RevisionTried,
+    ShareChanged,
+    VersionPushed,
+)
+from contracts.v1.tasks import (
+    CastVote,
+    PackProject,
+    PerformTask,
+    ProjectPacked,
+    ProjectVerified,
+    TaskPerformed,
+    VerifyProject,
+)
 
 DEAD = "dead"
 """The channel of dead letters, which is no noun: it has a stream of its own."""
@@ -30,6 +53,11 @@ _OF_ROLES = tuple(
     for cls in MESSAGES
     if cls.noun in ("task", "result") and cls not in (VerifyProject, ProjectVerified, PackProject, ProjectPacked)
 )
+
+_BY_HAND: tuple[type[PromptFact], ...] = (
+    VersionPushed, LabelMoved, ExperimentStarted, ShareChanged, ExperimentEnded, ImprovementSet, ExampleKept,
+    ExampleDropped,
+)  # fmt: skip
 
 
 class Party(NamedTuple):
@@ -45,8 +73,8 @@ PARTIES: tuple[Party, ...] = (
     Party(
         "client",
         "Any program that asks for runs, follows and steers them.",
-        receives=tuple(NOUNS),
-        sends=("run.requested", "run.cancel", "ballot", "vote", "outcome", "approval", "budget"),
+        receives=(*NOUNS, *PROMPT_FACTS),
+        sends=("run.requested", "run.cancel", "ballot", "vote", "outcome", "approval", "budget", *_BY_HAND),
     ),
     Party(
         "orchestrator",
@@ -67,8 +95,8 @@ PARTIES: tuple[Party, ...] = (
     Party(
         "roles",
         "Do the tasks of their role; each role receives the subjects with its name.",
-        receives=(*(cls for cls in _OF_ROLES if cls.noun == "task"), "budget"),
-        sends=(*(cls for cls in _OF_ROLES if cls.noun == "result"), "failure", "llm", "wait", "vote"),
+        receives=(*(cls for cls in _OF_ROLES if cls.noun == "task"), "budget", *PROMPT_FACTS),
+        sends=(*(cls for cls in _OF_ROLES if cls.noun == "result"), "failure", "llm", "prompt", "wait", "vote"),
     ),
     Party(
         "sandbox",
@@ -91,12 +119,40 @@ PARTIES: tuple[Party, ...] = (
     Party(
         "gateway",
         "Speaks HTTP for those who do not speak NATS.",
-        receives=tuple(NOUNS),
+        receives=(*NOUNS, *PROMPT_FACTS),
         sends=("run.requested", "run.cancel", "approval", "ballot", "budget"),
     ),
     Party("timekeeper", "Records the deadlines that have passed.", receives=(), sends=("timer",)),
     Party("dead_letters", "Keeps what could not be handled.", receives=(), sends=(DeadLetter, "failure")),
-    Party("prompt_lab", "Compares prompts by what came of them.", receives=("result", "decision", "llm"), sends=()),
+    Party(
+        "prompt_lab",
+        "Compares prompts by what came of them, replays recorded cases, and has templates revised.",
+        receives=(
+            PerformTask,
+            "run.closed",
+            "timer",
+            "prompt",
+            "result",
+            "failure",
+            "decision",
+            "outcome",
+            "llm",
+            *PROMPT_FACTS,
+        ),
+        sends=(
+            "run.requested",
+            TaskPerformed,
+            "failure",
+            "llm",
+            "prompt",
+            "wait",
+            VersionPushed,
+            ExperimentStarted,
+            OutcomeScored,
+            ExperimentEnded,
+            RevisionTried,
+        ),
+    ),
 )
 """The table of the design: who sends and receives what."""
 
@@ -126,6 +182,8 @@ def document(prefix: str = PREFIX) -> dict[str, Any]:
 
 def channel_of(cls: type[BaseModel]) -> str:
     """The channel that a message is published on."""
+    if issubclass(cls, PromptFact):
+        return f"prompts.{cls.noun}"
     return cls.noun if issubclass(cls, Message) else DEAD
 
 
@@ -138,7 +196,7 @@ def _by_channel(classes: Iterable[type[BaseModel]]) -> dict[str, list[type[BaseM
 
 def _channel(name: str, classes: list[type[BaseModel]], prefix: str) -> dict[str, Any]:
     address = subject_template(classes[0], prefix)
-    stream = "DEAD" if name == DEAD else "LOG"
+    stream = "DEAD" if name == DEAD else "PROMPTS" if issubclass(classes[0], PromptFact) else "LOG"
     return {
         "address": address,
         "title": name,
