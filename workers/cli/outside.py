@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager, supp
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from rich.console import Console
 from typer import Context
@@ -14,6 +14,10 @@ from typer import Context
 from workers.llm.records import Records
 from workers.runtime.ports import Artifacts, Log, Stored
 from workers.runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from workers.prompting.templates import Prompts
+    from workers.runtime.prompt_store import PromptStore
 
 
 class Listed(NamedTuple):
@@ -56,6 +60,10 @@ class Bus(Protocol):
 
     def records(self, bucket: str) -> Records:
         """The shared records of a bucket."""
+        ...
+
+    def prompt_store(self, files: "Prompts") -> AbstractAsyncContextManager["PromptStore"]:
+        """What the fleet says of prompts, beside these files."""
         ...
 
 
