@@ -5,6 +5,7 @@ Histories may be stale. The fact's name carries the number that was due, so of s
 one is said and the others find their name taken: they read again and decide anew.
 """
 
+import re
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -29,6 +30,8 @@ SHIPPED = "shipped"
 
 SHORTEST_PREFIX = 4
 
+_VERSION = re.compile(r"[0-9a-f]{12}")
+
 _F = TypeVar("_F", bound=PromptFact)
 
 
@@ -47,6 +50,8 @@ def move(history: TemplateHistory, label: str, to: str | None, by: str, reason: 
     template, running = history.template, history.running
     if not is_token(label):
         raise PromptConflict(f"{label!r} is no label: use 1 to 64 letters, digits, _ and -")
+    if _VERSION.fullmatch(label):
+        raise PromptConflict(f"{label} would be taken for a version of {template}: choose another label")
     if label == SHIPPED:
         raise PromptConflict(f"{SHIPPED} always means the file of {template}: choose another label")
     if label == CANDIDATE and running:
