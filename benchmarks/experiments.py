@@ -30,7 +30,7 @@ from itertools import repeat
 from workers.prompting.experiments import spending
 from workers.prompting.experiments.assignment import MILLION, arm_of
 from workers.prompting.experiments.evidence import FOR_LARGE, FOR_LOSSES, PAIRS, Evidence
-from workers.prompting.experiments.experiment import Assigned, Experiment, Plan, Settled
+from workers.prompting.experiments.experiment import Assigned, Better, Experiment, Plan, Settled
 
 SHORT, LONG = 1_000, 2_000
 CANDIDATES = 20
@@ -132,6 +132,18 @@ def looked_at_often(world: World, rng: random.Random, threshold: float = 1.645) 
     return None
 
 
+def cheaper_after(saved: int, rng: random.Random) -> int | None:
+    """Outcomes until a candidate that costs `saved` percent less is promoted for that; None if it never is. Costs are
+    spread by half around their mean, and both arms succeed seven times of ten."""
+    better = Better("cost", 1)
+    for at in range(1, LONG + 1):
+        mine = rng.random() < 0.5
+        cost = rng.randrange(500, 1_500) * (100 - saved if mine else 100)
+        if better.see(mine, MILLION // 2, Settled(at, "", rng.random() < 0.7, cost)):
+            return at
+    return None
+
+
 def one_run(world: World, losses: bool, rng: random.Random) -> int | None:
     return found_after(world, worse() if losses else better(), rng, losses)
 
@@ -178,6 +190,7 @@ def false_promotions(runs: Runs) -> Iterator[Figure]:
     yield at_most(
         "false promotion: 20 equal candidates, a lifetime", runs(partial(one_lifetime, steady(0.7, 0.7, SHORT)))
     )
+    yield at_most("false promotion: equal arms, tried for cost", runs(partial(cheaper_after, 0)))
     yield at_most("false rollback: equal arms at .7", runs(partial(one_run, steady(0.7, 0.7, SHORT), True)))
     yield shown("  for comparison: those failures dropped", runs(partial(one_run, dropped, False)))
     yield shown("  for comparison: p < .05 after every outcome", runs(partial(looked_at_often, equal)))
@@ -192,6 +205,8 @@ def power(runs: Runs) -> Iterator[Figure]:
     yield shown(
         "  shares 5, 20, 50 %, drift .6 to .8, +10 points", runs(partial(one_run, ramped(0.6, 0.8, 0.1), False))
     )
+    saved = runs(partial(cheaper_after, 25))
+    yield shown("  a quarter cheaper, tried for cost", saved, f", median {saved.median() / 2:.0f} pairs")
     for live in (0.9, 0.8, 0.7, 0.6, 0.5):
         found = runs(partial(one_run, steady(live, live - 0.2, SHORT), True))
         said = f"median {found.median() / 2:.0f} pairs, {found.rate:.1%} within 500"
@@ -209,8 +224,8 @@ def at_most(name: str, found: Found) -> Figure:
     return Figure(name, str(found), "≤ 5%", found.rate <= 0.05)
 
 
-def shown(name: str, found: Found) -> Figure:
-    return Figure(name, str(found))
+def shown(name: str, found: Found, more: str = "") -> Figure:
+    return Figure(name, f"{found}{more}")
 
 
 def facts(tasks: int, rng: random.Random) -> list[Assigned | Settled]:

@@ -20,7 +20,7 @@ def test_the_whole_table_is_printed():
     with contextlib.redirect_stdout(io.StringIO()) as said:
         experiments.main(["--runs", "2", "--workers", "1", "--json"])
     figures = json.loads(said.getvalue())
-    assert len(figures) == 25
+    assert len(figures) == 27
     assert all(one["met"] is not None for one in figures if one["goal"])
 
 
@@ -56,6 +56,11 @@ def test_failures_that_are_dropped_make_an_equal_candidate_look_better():
 
 def test_shuffled_and_doubled_facts_are_rebuilt_to_the_same():
     assert list(experiments.fold(300, random.Random(1)))[-1].met
+
+
+def test_a_cheaper_candidate_is_promoted_for_its_cost_and_an_equal_one_is_not():
+    assert experiments.cheaper_after(40, random.Random(1)) is not None
+    assert experiments.cheaper_after(0, random.Random(1)) is None
 
 
 def test_the_median_counts_runs_that_found_nothing():

@@ -61,6 +61,44 @@ def test_without_guards_it_may_cost_and_take_what_it_likes():
     assert Experiment(plan, history(1_500, cost=(1, 9), latency=(1, 9))).verdict() == ("running", "")
 
 
+@pytest.mark.parametrize("goal", ["cost", "latency"])
+def test_a_candidate_that_is_to_cost_or_take_less_is_promoted_when_it_does(goal):
+    plan = Plan(1, PLAN.shares, goal=goal)
+    assert Experiment(plan, history(1_500, **{goal: (1, 0.8)})).verdict() == ("promote", goal)
+    assert Experiment(plan, history(1_500)).verdict() == ("running", "")
+
+
+def test_one_that_costs_less_and_succeeds_less_often_is_rolled_back():
+    plan = Plan(1, PLAN.shares, goal="cost")
+    assert Experiment(plan, history(1_500, 0.9, 0.6, cost=(1, 0.8))).verdict() == ("roll_back", "success")
+
+
+def test_what_is_not_known_to_cost_less_is_not_promoted_for_it():
+    facts = [one._replace(cost=None) if isinstance(one, Settled) else one for one in history(1_500)]
+    assert Experiment(Plan(1, PLAN.shares, goal="cost"), facts).verdict() == ("running", "")
+
+
+def test_failures_are_no_savings():
+    cheap = [
+        one._replace(cost=1) if isinstance(one, Settled) and not one.won else one for one in history(1_500, 0.7, 0.7)
+    ]
+    assert Experiment(Plan(1, PLAN.shares, goal="cost"), cheap).verdict() == ("running", "")
+
+
+def test_an_experiment_without_a_decision_ends_with_its_last_outcome():
+    decision = Experiment(Plan(1, PLAN.shares, most=90), history(200)).decide()
+    assert decision[:2] == ("stopped", "length")
+    assert decision.curve[-1].outcomes == 90
+
+
+def test_a_decision_by_the_last_outcome_is_not_overruled_by_the_end():
+    taken = Experiment(PLAN, history(1_500, 0.5, 0.95)).decide().curve[-1].outcomes
+    decided = Experiment(Plan(1, PLAN.shares, most=taken), history(1_500, 0.5, 0.95)).verdict()
+    assert decided == ("promote", "success")
+    ended = Experiment(Plan(1, PLAN.shares, most=taken - 1), history(1_500, 0.5, 0.95)).verdict()
+    assert ended == ("stopped", "length")
+
+
 def test_failures_that_never_arrive_are_failures():
     facts = list(history(1_500, 0.5, 0.5, lost=0.2))
     decision = Experiment(PLAN, facts).decide()
@@ -82,11 +120,16 @@ def arm(task):
     return arm_of("x", 0 if int(task[1:]) < 1_500 else 1, task, PLAN.shares[0 if int(task[1:]) < 1_500 else 1])
 
 
-@given(st.integers(0, 120), st.sampled_from([0.1, 0.7, 1.0]), st.randoms(use_true_random=False))
-def test_order_and_duplicates_change_nothing(tasks, candidate, rng):
-    facts = list(history(tasks, 0.5, candidate, lost=0.3))
-    wanted = Experiment(PLAN, facts).decide()
-    experiment = Experiment(PLAN)
+@given(
+    st.integers(0, 120),
+    st.sampled_from([0.1, 0.7, 1.0]),
+    st.sampled_from(["won", "cost", "latency"]),
+    st.randoms(use_true_random=False),
+)
+def test_order_and_duplicates_change_nothing(tasks, candidate, goal, rng):
+    facts, plan = list(history(tasks, 0.5, candidate, lost=0.3)), Plan(1, PLAN.shares, goal=goal, most=100)
+    wanted = Experiment(plan, facts).decide()
+    experiment = Experiment(plan)
     for fact in rng.sample(facts * 2, 2 * len(facts)):
         experiment.take(fact)
         if rng.random() < 0.1:
@@ -149,6 +192,11 @@ def test_a_later_candidate_needs_more_evidence():
 def test_an_epoch_that_the_plan_does_not_know_is_refused():
     with pytest.raises(ValueError, match="epoch 2"):
         Experiment(PLAN, [Assigned(1, "t", 2, "live")])
+
+
+def test_a_plan_of_no_outcomes_is_refused():
+    with pytest.raises(ValueError, match="one or more"):
+        Plan(1, PLAN.shares, most=0)
 
 
 @pytest.mark.parametrize(("nth", "share"), [(0, 1), (1, MILLION + 1), (1, -1)])

@@ -2,6 +2,7 @@
 
 assignment   which version a task gets
 evidence     bets on "the candidate does it more often", in exact integers
+amounts      bets on what tasks cost and take
 split        whether tasks were split as they should have been
 spending     how much evidence is enough, so that all candidates of a template together are wrong rarely
 experiment   the fold of facts that decides

@@ -8,13 +8,14 @@ is a failure of its arm: nothing is promoted because its failures stay out.
     running     no evidence is enough yet
     promote     the candidate succeeds more often
     roll_back   it succeeds less often, costs too much, or takes too long
-    stopped     tasks were not split as planned, so nothing else can be believed
+    stopped     tasks were not split as planned, so nothing else can be believed; or the plan's last outcome was taken
 
-Of several that are certain with the same outcome: stopped, roll_back, promote. The first decision stands: nothing after
-it is taken.
+Of several that are certain with the same outcome: a wrong split, roll_back, promote, the plan's end. The first decision
+stands: nothing after it is taken.
 
-Cost and latency are guarded by the same bets, on "it was above the yardstick", where the candidate's number is first
-divided by what it may be above the live version's. The yardstick follows the median of what was seen before.
+Cost and latency are guarded by the same bets (`amounts.py`). Where the candidate is to cost or take less, "better" is
+a bet on "it succeeded, and was not above the yardstick" that both arms have in common. A candidate that succeeds less
+often is rolled back, whatever it is tried for.
 """
 
 from collections.abc import Iterable
@@ -22,12 +23,15 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from workers.prompting.experiments import spending
+from workers.prompting.experiments.amounts import Guard, Yardstick
 from workers.prompting.experiments.assignment import MILLION, Arm
 from workers.prompting.experiments.evidence import FOR_LARGE, FOR_LOSSES, PAIRS, Evidence, micro_nats
 from workers.prompting.experiments.split import Split
 
 Verdict = Literal["running", "promote", "roll_back", "stopped"]
-Why = Literal["", "success", "cost", "latency", "split"]
+Why = Literal["", "success", "cost", "latency", "split", "length"]
+Goal = Literal["won", "cost", "latency"]
+"""What the candidate is to do better: succeed more often, or succeed and cost or take less."""
 
 EVERY = 10
 """The curve has a point for each so many outcomes, and one for the last."""
@@ -56,15 +60,20 @@ class Settled(NamedTuple):
 @dataclass(frozen=True)
 class Plan:
     """`nth` is the candidate's number among all that its template ever had, `shares` in millionths are by epoch. The
-    candidate may cost and take `dearer` and `slower` percent more than the live version; None: as much as it likes."""
+    candidate may cost and take `dearer` and `slower` percent more than the live version; None: as much as it likes.
+    After `most` outcomes without a decision there will be none; None: it goes on."""
 
     nth: int
     shares: tuple[int, ...]
     dearer: int | None = 25
     slower: int | None = 50
+    goal: Goal = "won"
+    most: int | None = None
 
     def __post_init__(self) -> None:
         spending.promotion(self.nth)
+        if self.most is not None and self.most < 1:
+            raise ValueError(f"an experiment of {self.most} outcomes: give it one or more")
         if wrong := [share for share in self.shares if not 0 <= share <= MILLION]:
             raise ValueError(f"shares of {wrong} millionths: give some from 0 to {MILLION}")
 
@@ -98,28 +107,25 @@ class Decision(NamedTuple):
     curve: tuple[Point, ...]
 
 
-class Guard:
-    """Bets that the candidate's numbers are more than `percent` above the live version's, by an integer yardstick."""
+class Better:
+    """Bets that the candidate does better what it is tried for."""
 
-    __slots__ = ("_percent", "_yardstick", "evidence")
+    __slots__ = ("_goal", "_yardstick", "evidence")
 
-    def __init__(self, percent: int | None) -> None:
-        self._percent = percent
-        self._yardstick: int | None = None
-        self.evidence = Evidence(spending.GUARD, FOR_LOSSES)
+    def __init__(self, goal: Goal, nth: int) -> None:
+        self._goal = goal
+        self._yardstick = Yardstick()
+        self.evidence = Evidence(spending.promotion(nth), FOR_LARGE, PAIRS)
 
-    def see(self, candidate: bool, share: int, amount: int | None) -> bool:
-        """Take one number; whether the candidate's are certainly too high now."""
-        if self._percent is None:
-            return False
-        fair = None if amount is None else amount * 100_000 // (100 + self._percent if candidate else 100)
-        if self._yardstick is None:
-            self._yardstick = fair
-            return False
-        above = fair is None or fair > self._yardstick
-        step = abs(self._yardstick) // 16 + 1
-        self._yardstick += step if above else -step
-        return self.evidence.see(candidate, share, above)
+    def see(self, candidate: bool, share: int, settled: Settled) -> bool:
+        """Take one outcome; whether the candidate certainly does better now."""
+        happened = settled.won is True
+        if self._goal != "won":
+            above = self._yardstick.above(settled.cost if self._goal == "cost" else settled.latency)
+            if above is None:
+                return False
+            happened = happened and not above
+        return self.evidence.see(candidate, share, happened)
 
 
 class _Taken:
@@ -127,7 +133,9 @@ class _Taken:
 
     def __init__(self, plan: Plan) -> None:
         self._shares = plan.shares
-        self._better = Evidence(spending.promotion(plan.nth), FOR_LARGE, PAIRS)
+        self._most = plan.most
+        self._better = Better(plan.goal, plan.nth)
+        self._won_by: Why = "success" if plan.goal == "won" else plan.goal
         self._worse = Evidence(spending.ROLL_BACK, FOR_LOSSES)
         self._dearer, self._slower = Guard(plan.dearer), Guard(plan.slower)
         self._split = Split(spending.SPLIT)
@@ -141,7 +149,7 @@ class _Taken:
         candidate, share, won = assigned.arm == "candidate", self._shares[assigned.epoch], settled.won is True
         self._counts[assigned.arm][2 if settled.won is None else 1 - won] += 1
         self.outcomes += 1
-        better = self._better.see(candidate, share, won)
+        better = self._better.see(candidate, share, settled)
         worse = self._worse.see(candidate, share, not won)
         dearer = self._dearer.see(candidate, share, settled.cost)
         slower = self._slower.see(candidate, share, settled.latency)
@@ -150,7 +158,9 @@ class _Taken:
         elif worse or dearer or slower:
             self.verdict, self.why = "roll_back", "success" if worse else "cost" if dearer else "latency"
         elif better:
-            self.verdict, self.why = "promote", "success"
+            self.verdict, self.why = "promote", self._won_by
+        elif self._most is not None and self.outcomes >= self._most:
+            self.verdict, self.why = "stopped", "length"
         if self.outcomes % EVERY == 0:
             self._curve.append(self._wealths())
 
@@ -165,7 +175,7 @@ class _Taken:
 
     def _wealths(self) -> tuple[int, ...]:
         guards = self._dearer.evidence.wealth, self._slower.evidence.wealth
-        return self.outcomes, self._better.wealth, self._worse.wealth, *guards, self._split.wealth
+        return self.outcomes, self._better.evidence.wealth, self._worse.wealth, *guards, self._split.wealth
 
 
 class Experiment:
