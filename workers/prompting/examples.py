@@ -10,6 +10,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Protocol
 
 from pydantic import BaseModel
@@ -46,16 +47,17 @@ def chosen(
     """
     asked = words_of(inputs.get(slot.like))
     fit = [
-        (example, words)
+        example
         for example in sorted(kept, key=lambda one: one.id)
         if example.won is not False
         and slot.like in example.inputs
         and (run is None or (example.tenant, example.run) != run)
-        and resemblance(words := words_of(example.inputs[slot.like]), asked) < SAME
     ]
-    scores = similarities([words for _, words in fit], asked)
-    best = sorted(zip(scores, fit, strict=True), key=lambda one: (one[1][0].won is not True, -one[0]))
-    return tuple(example for _, (example, _) in best[: slot.most])
+    words = [words_of(example.inputs[slot.like]) for example in fit]
+    scores = similarities(words, asked)
+    best = sorted(range(len(fit)), key=lambda n: (fit[n].won is not True, -scores[n]))
+    unlike = (fit[n] for n in best if resemblance(words[n], asked) < SAME)
+    return tuple(islice(unlike, slot.most))
 
 
 def guard(slot: Slot, examples: Sequence[ExampleKept], inputs: Mapping[str, Any]) -> Callable[[str], list[str]]:
