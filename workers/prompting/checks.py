@@ -15,8 +15,9 @@ from contracts.subjects import is_token
 from workers.prompting import syntax
 from workers.prompting.blocks import data_block
 from workers.prompting.errors import PromptRefused
-from workers.prompting.frontmatter import FrontMatter
+from workers.prompting.frontmatter import Head
 from workers.prompting.places import PlacedLexer
+from workers.prompting.slots import behind_system
 from workers.prompting.source import MAX_FILE, Section, lines_of, taken_apart, unseen_in
 
 _WHAT_THERE_IS = 'templates have {{ input | data("name") }}, {% if input %} … {% endif %} and text'
@@ -66,8 +67,9 @@ def refusals(file: Path, content: bytes) -> list[PromptRefused]:
     return sorted(found, key=lambda one: (one.line, one.column))
 
 
-def template_refusals(file: Path, head: FrontMatter | None, sections: tuple[Section, ...]) -> Iterator[PromptRefused]:
+def template_refusals(file: Path, front: Head | None, sections: tuple[Section, ...]) -> Iterator[PromptRefused]:
     """Everything that the parts of a file may not do. Without a head any input counts as declared."""
+    head = front.matter if front else None
     if head and (head.role, head.name) != (file.parent.name, file.stem):
         yield PromptRefused(file, 2, f"{head.role}/{head.name} must lie at {head.role}/{head.name}.md", 1)
     environment, used, whole = Environment(), set[str](), True
@@ -85,10 +87,21 @@ def template_refusals(file: Path, head: FrontMatter | None, sections: tuple[Sect
             yield _refused(file, section, fault.line, fault.why)
         used |= names
         whole = whole and not beyond
-    idle = sorted(set(head.inputs) - used) if head and whole and sections else []
-    if idle:
+    if front and whole and sections:
+        yield from _disproportions(file, front, sections, used)
+
+
+def _disproportions(file: Path, front: Head, sections: tuple[Section, ...], used: set[str]) -> Iterator[PromptRefused]:
+    """Where the head and the sections, each right by itself, do not go together."""
+    head = front.matter
+    if idle := [name for name in head.inputs if name not in used]:
         why = f"declared but never shown: {', '.join(idle)}; show it, or take it out of the inputs"
-        yield PromptRefused(file, 2, why, 1)
+        yield front.refused(file, why, "inputs", idle[0])
+    behind = behind_system(head.thinking, head.examples, head.constraints)
+    size = sum(len(section.text) for section in sections) + len(behind)
+    if size > head.limits.rendered:
+        why = f"the text alone has {size:,} characters; limits.rendered is {head.limits.rendered:,}"
+        yield front.refused(file, why, "limits", "rendered")
 
 
 def _unreadable(file: Path, section: Section, error: Exception) -> PromptRefused:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from workers.prompting.errors import PromptRefused
-from workers.prompting.frontmatter import FrontMatter, head_of
+from workers.prompting.frontmatter import FrontMatter, Head, head_of
 from workers.prompting.unseen import first_unseen, looks_like
 
 MessageRole = Literal["system", "user"]
@@ -40,15 +40,20 @@ class Source:
     """A template file, parsed and not yet compiled."""
 
     file: Path
-    head: FrontMatter
+    front: Head
     sections: tuple[Section, ...]
+
+    @property
+    def head(self) -> FrontMatter:
+        """What the front matter says."""
+        return self.front.matter
 
 
 @dataclass(frozen=True)
 class Parts:
     """What could be made out in a file, and everything for which it is refused, in the order of the file."""
 
-    head: FrontMatter | None
+    head: Head | None
     sections: tuple[Section, ...]
     refused: tuple[PromptRefused, ...]
 

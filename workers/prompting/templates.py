@@ -7,8 +7,8 @@ trusted as a template, but nothing in it is rendered: it stands word for word be
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,13 @@ from jinja2 import Template
 
 from workers.prompting.checks import Environment, content_of, persona_refusals, template_refusals, text_of
 from workers.prompting.errors import TooLong, UnknownPersona, UnknownPrompt, WrongInputs
+from workers.prompting.inputs import Contract
+from workers.prompting.slots import ExampleSlot, Limits, behind_system, examples_shown
 from workers.prompting.source import MessageRole, Source, lines_of, parse
+from workers.prompting.thinking import Thinking
 
 SHIPPED = Path(__file__).resolve().parents[2] / "prompts"
 """The templates that come with Flotilla, in a checkout as in an installed wheel."""
-
-MAX_RENDERED = 4_000_000
-"""Characters of one message; about a million tokens, more than any model reads."""
 
 
 @dataclass(frozen=True)
@@ -35,16 +35,36 @@ class RenderedMessage:
 
 @dataclass(frozen=True)
 class Rendered:
-    """A prompt with its inputs filled in; `name` and `version` are what the journal cites."""
+    """A prompt with its inputs filled in; `name` and `version` are what the journal cites.
+
+    `reply` are the replies that may be asked for, any if it is empty. `thinking` says what field the reply gets, and
+    with `shown` the reply's schema is to stand in the system message, before `persona`, which that ends with.
+    """
 
     name: str
     version: str
     messages: tuple[RenderedMessage, ...]
+    reply: tuple[str, ...] = ()
+    thinking: Thinking = "none"
+    output_tokens: int = Limits().output_tokens
+    shown: bool = False
+    persona: str = ""
+
+    def with_system(self, text: str) -> tuple[RenderedMessage, ...]:
+        """The messages with this text at the end of the system message, yet before the persona."""
+        if not self.persona:
+            return _introduced(self.messages, text)
+        system, *others = self.messages
+        before = system.text.removesuffix(self.persona).removesuffix("\n\n")
+        return _introduced([RenderedMessage("system", before), *others], text, self.persona)
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """A checked template. `name` is `<role>/<name>`, with `:<persona>` for one; `version` names all their content."""
+    """A checked template. `name` is `<role>/<name>`, with `:<persona>` for one; `version` names all their content.
+
+    `slots` is what stands behind the system section, and `persona` the prose behind that.
+    """
 
     name: str
     purpose: str
@@ -53,41 +73,83 @@ class Prompt:
     parts: tuple[tuple[MessageRole, Template], ...]
     source: Source
     persona: str = ""
+    contracts: Mapping[str, Contract] = field(default_factory=dict)
+    reply: tuple[str, ...] = ()
+    thinking: Thinking = "none"
+    examples: ExampleSlot | None = None
+    limits: Limits = field(default_factory=Limits)
+    slots: str = ""
 
     def seen_as(self, name: str, prose: str) -> "Prompt":
         """This prompt for a model that is to see with the eyes of the persona of that name."""
         version = _digest({"prompt": self.version, "persona": prose})
         return replace(self, name=f"{self.name}:{name}", version=version, persona=prose)
 
-    def render(self, inputs: Mapping[str, Any]) -> Rendered:
-        """Fill in the inputs; raises `WrongInputs` and `TooLong`."""
+    def misfits(self, inputs: Mapping[str, Any]) -> list[str]:
+        """What is wrong with these inputs: missing and unknown ones, and those that do not fit their contract."""
         missing, unknown = sorted(set(self.inputs) - set(inputs)), sorted(set(inputs) - set(self.inputs))
-        if missing or unknown:
-            wrong = [
-                f"{what}: {', '.join(names)}" for what, names in (("missing", missing), ("unknown", unknown)) if names
-            ]
-            raise WrongInputs(f"prompt {self.name} takes {', '.join(self.inputs) or 'no inputs'}; {'; '.join(wrong)}")
-        messages = self._introduced([RenderedMessage(role, self._filled(part, inputs)) for role, part in self.parts])
-        return Rendered(self.name, self.version, messages)
+        wrong = [f"{what}: {', '.join(names)}" for what, names in (("missing", missing), ("unknown", unknown)) if names]
+        for name, contract in self.contracts.items():
+            if name in inputs and (faults := contract.faults(inputs[name])):
+                wrong.append(f"{name} is no {contract}: {'; '.join(faults[:3])}")
+        return wrong
 
-    def _filled(self, template: Template, inputs: Mapping[str, Any]) -> str:
+    def render(self, inputs: Mapping[str, Any], examples: Sequence[Mapping[str, Any]] = ()) -> Rendered:
+        """Fill in the inputs; raises `WrongInputs` and `TooLong`.
+
+        Examples are mappings with `inputs` of this prompt and their `reply`, at most as many as the slot has.
+        """
+        if wrong := self.misfits(inputs):
+            takes = ", ".join(self.inputs) or "no inputs"
+            raise WrongInputs(f"prompt {self.name} takes {takes}; {'; '.join(wrong)}")
+        before = [RenderedMessage("user", self._shown(examples))] if examples else []
+        messages, left = list[RenderedMessage](), self.limits.rendered - sum(len(one.text) for one in before)
+        left -= len(self.slots) + len(self.persona)
+        for role, part in self.parts:
+            messages.append(RenderedMessage(role, self._filled(part, inputs, left)))
+            left -= len(messages[-1].text)
+        messages[-1:-1] = before
+        whole = _introduced(messages, *(text for text in (self.slots, self.persona) if text))
+        return Rendered(
+            self.name, self.version, whole, self.reply, self.thinking, self.limits.output_tokens,
+            self.source.head.output == "shown", self.persona,
+        )  # fmt: skip
+
+    def _shown(self, examples: Sequence[Mapping[str, Any]]) -> str:
+        most = self.examples.most if self.examples else 0
+        if len(examples) > most:
+            takes = f"{most} at most" if most else "none: its front matter has no `examples`"
+            raise WrongInputs(f"prompt {self.name} was given {len(examples)} examples; it takes {takes}")
+        for number, one in enumerate(examples, start=1):
+            if set(one) != {"inputs", "reply"} or not all(isinstance(part, Mapping) for part in one.values()):
+                raise WrongInputs(
+                    f"example {number} for prompt {self.name} must have `inputs` and `reply`, both objects"
+                )
+            if wrong := self.misfits(one["inputs"]):
+                raise WrongInputs(f"example {number} does not fit prompt {self.name}: {'; '.join(wrong)}")
+        return examples_shown(examples)
+
+    def _filled(self, template: Template, inputs: Mapping[str, Any], most: int) -> str:
         """The template's text. Ends as soon as it is too long: a large input may be shown many times."""
         pieces, length = [], 0
         for piece in template.generate(inputs):
             pieces.append(piece)
             length += len(piece)
-            if length > MAX_RENDERED:
-                shown = f"{length:,} characters or more"
-                raise TooLong(f"prompt {self.name} came to {shown}; the limit is {MAX_RENDERED:,}")
+            if length > most:
+                limit = self.limits.rendered
+                raise TooLong(
+                    f"prompt {self.name} came to {limit - most + length:,} characters or more; the limit is {limit:,}"
+                )
         return "".join(pieces)
 
-    def _introduced(self, messages: list[RenderedMessage]) -> tuple[RenderedMessage, ...]:
-        """The messages with the persona behind the system section, or in its place where there is none."""
-        if not self.persona:
-            return tuple(messages)
-        systems = [message.text for message in messages if message.role == "system"]
-        users = [message for message in messages if message.role == "user"]
-        return RenderedMessage("system", "\n\n".join([*systems, self.persona])), *users
+
+def _introduced(messages: Sequence[RenderedMessage], *behind: str) -> tuple[RenderedMessage, ...]:
+    """The messages with these texts behind the system message, or in its place where there is none."""
+    if not behind:
+        return tuple(messages)
+    systems = [message.text for message in messages if message.role == "system"]
+    users = [message for message in messages if message.role == "user"]
+    return RenderedMessage("system", "\n\n".join(filter(None, (*systems, *behind)))), *users
 
 
 class Prompts:
@@ -101,7 +163,10 @@ class Prompts:
         """The shipped prompts and personas; those in the folder `own` take the place of shipped ones by name."""
         roots = [SHIPPED, *([own] if own else [])]
         prompts = {name: prompt for root in roots for name, prompt in _read(root).items()}
-        return cls(prompts, {name: prose for root in roots for name, prose in _personas_in(root).items()})
+        personas = {name: prose for root in roots for name, prose in _personas_in(root).items()}
+        for prompt in prompts.values():
+            _has_its_persona(prompt, personas)
+        return cls(prompts, personas)
 
     def __iter__(self) -> Iterator[Prompt]:
         return iter(self._prompts.values())
@@ -116,15 +181,19 @@ class Prompts:
             raise UnknownPrompt(f"there is no prompt {plain!r}; known are {', '.join(sorted(self._prompts)) or 'none'}")
         return self.seen(self._prompts[plain], persona if colon else None)
 
-    def seen(self, prompt: Prompt, persona: str | None) -> Prompt:
-        """Any version of a prompt as this persona of its role sees it, or as it is. Raises `UnknownPersona`."""
-        if persona is None:
+    def seen(self, prompt: Prompt, persona: str | None = None) -> Prompt:
+        """Any version of a prompt as this persona of its role sees it. Raises `UnknownPersona`.
+
+        Without one it is the persona that the front matter names; where that names none, the prompt is as it is.
+        """
+        name = prompt.source.head.persona if persona is None else persona
+        if persona is None and not name:
             return prompt
         role = prompt.name.partition("/")[0]
-        if (role, persona) not in self._personas:
+        if (role, name) not in self._personas:
             known = ", ".join(self.personas(role)) or "none"
-            raise UnknownPersona(f"role {role} has no persona {persona!r}; there are {known}")
-        return prompt.seen_as(persona, self._personas[role, persona])
+            raise UnknownPersona(f"role {role} has no persona {name!r}; there are {known}")
+        return prompt.seen_as(name, self._personas[role, name])
 
     def personas(self, role: str) -> tuple[str, ...]:
         """The names of the role's personas, sorted."""
@@ -136,6 +205,14 @@ def _read(root: Path) -> dict[str, Prompt]:
         raise UnknownPrompt(f"there is no folder of prompts at {root}; make it, or point to another one")
     loaded = (compiled(parse(file, text_of(file, content_of(file)))) for file in template_files(root))
     return {prompt.name: prompt for prompt in loaded}
+
+
+def _has_its_persona(prompt: Prompt, personas: Mapping[tuple[str, str], str]) -> None:
+    head = prompt.source.head
+    if head.persona and (head.role, head.persona) not in personas:
+        known = ", ".join(sorted(name for role, name in personas if role == head.role)) or "none"
+        why = f"role {head.role} has no persona {head.persona!r}; there are {known}"
+        raise prompt.source.front.refused(prompt.source.file, why, "persona")
 
 
 def template_files(root: Path) -> list[Path]:
@@ -163,16 +240,46 @@ def _prose(file: Path) -> str:
 def compiled(source: Source) -> Prompt:
     """Check the sections and compile them; raises `PromptRefused`."""
     head, environment = source.head, Environment()
-    for refused in template_refusals(source.file, head, source.sections):
+    for refused in template_refusals(source.file, source.front, source.sections):
         raise refused
     parts = tuple((section.role, environment.from_string(section.text)) for section in source.sections)
-    return Prompt(f"{head.role}/{head.name}", head.purpose, tuple(head.inputs), _version(source), parts, source)
+    slots = behind_system(head.thinking, head.examples, head.constraints)
+    return Prompt(
+        name=f"{head.role}/{head.name}", purpose=head.purpose, inputs=tuple(head.inputs),
+        version=_version(source, slots),
+        parts=parts, source=source, contracts=_checked(head.inputs), reply=tuple(head.reply), thinking=head.thinking,
+        examples=head.examples, limits=head.limits, slots=slots,
+    )  # fmt: skip
 
 
-def _version(source: Source) -> str:
-    """12 hexadecimal digits that change with anything that a model gets to see, and with nothing else."""
+def compiled_text(role: str, name: str, content: str) -> Prompt:
+    """The template `<role>/<name>` from a text that lies in no folder of prompts; raises `PromptRefused`."""
+    file = Path(role) / f"{name}.md"
+    return compiled(parse(file, text_of(file, content.encode(errors="surrogatepass"))))
+
+
+def _checked(inputs: Mapping[str, Contract]) -> dict[str, Contract]:
+    """Those that are not just anything."""
+    return {name: contract for name, contract in inputs.items() if contract.kind != "json" or contract.many}
+
+
+def _version(source: Source, slots: str) -> str:
+    """12 hexadecimal digits that change with anything that a model is sent, and with nothing else.
+
+    So contracts, purpose, the replies that may be asked for and the limit of characters are not in it.
+    """
+    head = source.head
     sections = [[section.role, section.text] for section in source.sections]
-    return _digest({"role": source.head.role, "name": source.head.name, "sections": sections})
+    by_name = {
+        "slots": slots,
+        "thinking": head.thinking if head.thinking != "none" else None,
+        "examples": head.examples.model_dump() if head.examples else None,
+        "persona": head.persona,
+        "output": head.output if head.output != "schema" else None,
+        "output_tokens": head.limits.output_tokens if head.limits.output_tokens != Limits().output_tokens else None,
+    }
+    used = {name: value for name, value in by_name.items() if value}
+    return _digest({"role": head.role, "name": head.name, "sections": sections, **used})
 
 
 def _digest(content: dict[str, Any]) -> str:
