@@ -6,6 +6,7 @@ job is then the one whose answer begins with what was said.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from workers.llm.builtin.blocks import UnreadablePrompt, blocks
@@ -62,8 +63,8 @@ def answer(request: ModelRequest, faults: Faults) -> Said:
     if title not in JOBS:
         whole = json.dumps(_smallest(schema, title))
     else:
-        thought = schema.get("properties", {}).get(REASONING)
-        whole = _whole(title, request.messages, asked, faults, careless, thought)
+        reasons = REASONING in schema.get("properties", {})
+        whole = _whole(title, request.messages, asked, faults, careless, reasons)
         if faults.strikes("cut_off", asked):
             return Said(whole[: len(whole) // 2], "length")
     if faults.strikes("malformed", asked) or (careless and title != WRITES_CODE):
@@ -94,26 +95,24 @@ def _rest(request: ModelRequest, faults: Faults) -> str:
 
 def _all_answers(first: ModelRequest, reasons: bool, faults: Faults) -> Iterator[str]:
     """What each job would say in full to this request."""
-    forms: tuple[Any, ...] = ({"type": "string"}, {"type": "array"}) if reasons else (None,)
     for title in JOBS:
         asked = text_of(first, title)
         careless = _is_careless(first.messages, faults, asked)
-        for thought in forms:
-            try:
-                yield _whole(title, first.messages, asked, faults, careless, thought)
-            except (CannotDo, UnreadablePrompt):
-                break
+        with suppress(CannotDo, UnreadablePrompt):
+            yield _whole(title, first.messages, asked, faults, careless, reasons)
 
 
 def _whole(
-    title: str, messages: Sequence[PromptMessage], asked: str, faults: Faults, careless: bool, thought: Any
+    title: str, messages: Sequence[PromptMessage], asked: str, faults: Faults, careless: bool, reasons: bool
 ) -> str:
-    """The job's answer as JSON; `thought` is the schema of its field for reasoning, if there is one."""
+    """The job's answer as JSON, with its reasoning first where the schema has a field for it."""
     data = blocks(messages)
     reply = JOBS[title](Brief(data, asked, faults, careless and title == WRITES_CODE))
-    if thought is not None:
-        steps = [f"The data blocks are {', '.join(data)}.", f"What follows comes from fixed rules for a {title}."]
-        reply = {REASONING: steps if thought.get("type") == "array" else " ".join(steps), **reply}
+    if reasons:
+        reasoning = (
+            f"1. Read the data blocks {', '.join(data)}. 2. Follow the fixed rules that there are for a {title}."
+        )
+        reply = {REASONING: reasoning, **reply}
     return json.dumps(reply, ensure_ascii=False)
 
 

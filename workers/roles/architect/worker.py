@@ -2,8 +2,9 @@
 
 from faststream import FastStream
 
-from contracts.v1.tasks import DesignProposed, DesignSystem
+from contracts.v1.tasks import DesignProposed, DesignSystem, PerformTask
 from workers.roles.architect.replies import DesignReply
+from workers.roles.performing import PerformReply, performing
 from workers.runtime.bootstrap import role_app
 from workers.runtime.role import Job, Role
 from workers.runtime.sandbox_facts import sandbox_facts
@@ -26,8 +27,8 @@ async def design(task: DesignSystem, tools: Toolkit) -> DesignProposed:
 role = Role(
     name="architect",
     purpose="Turns requirements into a design: modules with their interfaces, API, data model, decisions with reasons.",
-    jobs=(Job(DesignSystem, design),),
-    replies=(DesignReply,),
+    jobs=(Job(DesignSystem, design), Job(PerformTask, performing("architect/perform"))),
+    replies=(DesignReply, PerformReply),
 )
 
 

@@ -4,9 +4,10 @@ from typing import Any
 
 from faststream import FastStream
 
-from contracts.v1.tasks import BuildModule, ModuleBuilt, ProjectRepaired, RepairProject
+from contracts.v1.tasks import BuildModule, ModuleBuilt, PerformTask, ProjectRepaired, RepairProject
 from workers.roles.backend_developer.replies import ModuleReply, RepairReply
 from workers.roles.evidence import shown
+from workers.roles.performing import PerformReply, performing
 from workers.runtime.bootstrap import role_app
 from workers.runtime.role import Job, Role
 from workers.runtime.sandbox_facts import sandbox_facts
@@ -29,12 +30,9 @@ async def repair(task: RepairProject, tools: Toolkit) -> ProjectRepaired:
     return tools.report(ProjectRepaired, files=await tools.save(reply.files), diagnosis=reply.diagnosis)
 
 
-role = Role(
-    name="backend_developer",
-    purpose="Writes the modules of a design, and repairs a project.",
-    jobs=(Job(BuildModule, build), Job(RepairProject, repair)),
-    replies=(ModuleReply, RepairReply),
-)
+jobs = (Job(BuildModule, build), Job(RepairProject, repair), Job(PerformTask, performing("backend_developer/perform")))
+replies = (ModuleReply, RepairReply, PerformReply)
+role = Role("backend_developer", "Writes the modules of a design, and repairs a project.", jobs, replies)
 
 
 def app() -> FastStream:

@@ -3,7 +3,8 @@
 from faststream import FastStream
 
 from contracts.v1.plans import Plan
-from contracts.v1.tasks import PlanProject, ProjectPlanned
+from contracts.v1.tasks import PerformTask, PlanProject, ProjectPlanned
+from workers.roles.performing import PerformReply, performing
 from workers.roles.project_manager.replies import PlanReply
 from workers.runtime.bootstrap import role_app
 from workers.runtime.errors import Impossible
@@ -25,8 +26,8 @@ async def plan(task: PlanProject, tools: Toolkit) -> ProjectPlanned:
 role = Role(
     name="project_manager",
     purpose="Turns an idea into requirements with acceptance criteria and a plan of tasks.",
-    jobs=(Job(PlanProject, plan),),
-    replies=(PlanReply,),
+    jobs=(Job(PlanProject, plan), Job(PerformTask, performing("project_manager/perform"))),
+    replies=(PlanReply, PerformReply),
 )
 
 

@@ -2,8 +2,9 @@
 
 from faststream import FastStream
 
-from contracts.v1.tasks import CastVote, ProjectReviewed, ReviewProject
+from contracts.v1.tasks import CastVote, PerformTask, ProjectReviewed, ReviewProject
 from workers.roles.evidence import shown
+from workers.roles.performing import PerformReply, performing
 from workers.roles.reviewer.replies import ApprovalReply, ChoiceReply, RankingReply, ReviewReply, ScoresReply
 from workers.roles.reviewer.voting import vote
 from workers.runtime.bootstrap import role_app
@@ -27,8 +28,8 @@ async def review(task: ReviewProject, tools: Toolkit) -> ProjectReviewed:
 role = Role(
     name="reviewer",
     purpose="Reads the whole project against its requirements and reports findings with their severity.",
-    jobs=(Job(ReviewProject, review), Job(CastVote, vote)),
-    replies=(ReviewReply, ChoiceReply, ApprovalReply, RankingReply, ScoresReply),
+    jobs=(Job(ReviewProject, review), Job(CastVote, vote), Job(PerformTask, performing("reviewer/perform"))),
+    replies=(ReviewReply, ChoiceReply, ApprovalReply, RankingReply, ScoresReply, PerformReply),
 )
 
 

@@ -2,7 +2,8 @@
 
 from faststream import FastStream
 
-from contracts.v1.tasks import TestsWritten, WriteTests
+from contracts.v1.tasks import PerformTask, TestsWritten, WriteTests
+from workers.roles.performing import PerformReply, performing
 from workers.roles.test_engineer.replies import TestsReply
 from workers.runtime.bootstrap import role_app
 from workers.runtime.role import Job, Role
@@ -26,8 +27,8 @@ async def write_tests(task: WriteTests, tools: Toolkit) -> TestsWritten:
 role = Role(
     name="test_engineer",
     purpose="Writes tests from the acceptance criteria and the design, without seeing the code.",
-    jobs=(Job(WriteTests, write_tests),),
-    replies=(TestsReply,),
+    jobs=(Job(WriteTests, write_tests), Job(PerformTask, performing("test_engineer/perform"))),
+    replies=(TestsReply, PerformReply),
 )
 
 

@@ -1,42 +1,103 @@
-"""RevisionReply: a template with one constraint more, taken from what went wrong with it."""
+"""RevisionReply: a template with one constraint more, against the kind of failure that is told of most."""
 
 import json
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from workers.llm.builtin.jobs.job import Brief, CannotDo, Reply
 
-LONGEST_SENTENCE = 300
-PLAIN = "Hold to every rule of this prompt, and compare your answer with the schema and the data before you give it."
-"""What a template without any feedback is told."""
-
 _FENCE = "---"
 _KEY = re.compile(r"^[a-z_]+:")
-_NOT_PROSE = re.compile(r"[{}<>#%\[\]`\\]|[^\x20-\x7e\xa1-\u02ff\u2010-\u2027\u2190-\u21ff]")
-"""What means something in a template, and what nobody sees."""
+
+
+class Rule(NamedTuple):
+    """A sentence that a template may lack, and the words in feedback by which one sees that it does."""
+
+    failure: str
+    told_by: re.Pattern[str]
+    constraint: str
+
+
+RULES = (
+    Rule(
+        "answers that are no whole JSON",
+        re.compile(r"invalid json|eof while|not json|cut off|too long", re.IGNORECASE),
+        "The answer is one JSON object, whole to its last brace, and short enough to be given whole.",
+    ),
+    Rule(
+        "answers that do not fit their schema",
+        re.compile(r"did not fit|field required|malformed|must be there|extra inputs|had to be mended", re.IGNORECASE),
+        "No required field of the schema is missing from the answer, and none is in it that the schema lacks.",
+    ),
+    Rule(
+        "red tests",
+        re.compile(r"the tests? .*(failed|did not pass)", re.IGNORECASE | re.DOTALL),
+        "Each criterion was followed through the finished work once more, and what it says really happens there.",
+    ),
+    Rule(
+        "findings that block",
+        re.compile(r"a reviewer found|blocking", re.IGNORECASE),
+        "Nothing is delivered that a strict reviewer could block for a reason that this prompt names.",
+    ),
+    Rule(
+        "votes against it",
+        re.compile(r"\bwas for\b|\bballot\b", re.IGNORECASE),
+        "What speaks against the answer was weighed as carefully as what speaks for it.",
+    ),
+)
+PLAIN = Rule(
+    "failures that fit no rule",
+    re.compile(r""),
+    "Every rule of this prompt was gone through once more before the answer was given.",
+)
 
 
 def revise(brief: Brief) -> Reply:
-    """Add the first piece of feedback that is not there yet to the constraints of the template."""
+    """Add the constraint against the most frequent kind of failure for which the template has none yet."""
     template = brief.block("template")
     if not isinstance(template, str):
         raise CannotDo("The data block 'template' must be the text of a template.")
     lines = template.split("\n")
-    if not lines or lines[0].rstrip() != _FENCE:
-        raise CannotDo("The template has no front matter, so it has no place for a constraint.")
     end = next((n for n, line in enumerate(lines[1:], start=1) if line.rstrip() == _FENCE), None)
-    if end is None:
-        raise CannotDo("The front matter of the template has no end.")
+    if lines[0].rstrip() != _FENCE or end is None:
+        raise CannotDo("The template has no whole front matter, so it has no place for a constraint.")
     there = _constraints(lines[1:end])
-    said = next((text for text in _sentences(brief.data.get("feedback")) if text not in there), PLAIN)
-    if said in there:
+    counted = _counted(brief.data.get("feedback"))
+    rule = next((rule for rule in (*counted, PLAIN) if rule.constraint not in there), None)
+    if rule is None:
         raise CannotDo("The template says already what the built-in model would add; it knows no other mending.")
-    head = [*_without(lines[1:end], "constraints"), "constraints:", *map(_entry, (*there, said))]
-    reason = f"It {'has' if there else 'had no'} constraints; {'one was added' if there else 'they begin with'}: {said}"
-    return {"reason": reason, "template": "\n".join([lines[0], *head, *lines[end:]])}
+    head = [*_without(lines[1:end], "constraints"), "constraints:", *map(_entry, (*there, rule.constraint))]
+    return {"reason": _reason(rule, counted.get(rule, 0), there), "template": "\n".join([_FENCE, *head, *lines[end:]])}
+
+
+def _reason(rule: Rule, times: int, there: tuple[str, ...]) -> str:
+    seen = f"The feedback tells of {rule.failure} {times} times" if times else "No rule fits the feedback"
+    had = "the constraints say nothing of it" if there else "the template has no constraints"
+    return f"{seen}, and {had}. Added by rule, for the built-in model can't read a template: {rule.constraint}"
+
+
+def _counted(feedback: Any) -> dict[Rule, int]:
+    """The rules that the feedback calls for, by how often, the most frequent first."""
+    told = list(_sentences(feedback))
+    times = {rule: sum(bool(rule.told_by.search(text)) for text in told) for rule in RULES}
+    return dict(sorted(((rule, count) for rule, count in times.items() if count), key=lambda one: -one[1]))
+
+
+def _sentences(feedback: Any) -> Iterator[str]:
+    """What is said of tasks; what was asked and answered is none of it."""
+    match feedback:
+        case str():
+            yield feedback
+        case list():
+            for one in feedback:
+                yield from _sentences(one)
+        case {"pairs": pairs}:
+            yield from _sentences(pairs)
+        case {"feedback": said}:
+            yield from _sentences(said)
 
 
 def _constraints(head: list[str]) -> tuple[str, ...]:
@@ -62,24 +123,3 @@ def _without(head: list[str], key: str) -> list[str]:
 def _entry(text: str) -> str:
     """The text as a list's entry; JSON's strings are YAML's."""
     return f"  - {json.dumps(text, ensure_ascii=False)}"
-
-
-def _sentences(feedback: Any) -> Iterator[str]:
-    """What went wrong as constraints: sentences of one line without anything that means something in a template."""
-    for text in _texts(feedback):
-        words = " ".join(_NOT_PROSE.sub(" ", text).split())
-        if words:
-            cut = words if len(words) <= LONGEST_SENTENCE else f"{words[:LONGEST_SENTENCE].rsplit(' ', 1)[0]} …"
-            yield f"See to it that this does not happen again: {cut}"
-
-
-def _texts(value: Any) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case list():
-            for one in value:
-                yield from _texts(one)
-        case dict():
-            for one in value.values():
-                yield from _texts(one)
