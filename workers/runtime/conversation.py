@@ -11,18 +11,16 @@ Every answer is a journal entry, and what comes next follows from the entries al
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Generic
-
-from pydantic import BaseModel
+from typing import Generic
 
 from workers.llm.calls import CannotServe
 from workers.llm.model import ModelRequest, PromptMessage
+from workers.prompting.slots import schema_shown
 from workers.prompting.templates import Prompts, Rendered
 from workers.runtime.errors import Impossible, MalformedReply, RefusedByModel, RepeatedReply
 from workers.runtime.journal import Journal
 from workers.runtime.questions import Answer, Asked, digest_of
-from workers.runtime.replies import CUT_OFF, Check, DoesNotFit, R, cut, fitting, joins
+from workers.runtime.replies import CUT_OFF, Check, DoesNotFit, Guard, R, cut, fitting, joins, schema_for
 
 REPAIR_PROMPT = "toolkit/malformed_reply"
 CONTINUE_PROMPT = "toolkit/continue"
@@ -35,6 +33,7 @@ class Question(Generic[R]):
     """What is asked of whom (a target or a route, empty for the fleet's choice), and what the answer must be.
 
     What is not to be answered `elsewhere` ends with the first refusal: nobody else speaks for a voter that would not.
+    `guard` says what is wrong with the answer as text, say that it copies an example: a fault like any other.
     """
 
     whom: str
@@ -43,6 +42,23 @@ class Question(Generic[R]):
     check: Check[R] | None
     seed: int
     elsewhere: bool = True
+    guard: Guard | None = None
+
+    @property
+    def request(self) -> ModelRequest:
+        """What a model is asked first. Raises `Impossible` for a reply that the prompt does not ask for."""
+        prompt = self.prompt
+        if prompt.reply and self.reply.__name__ not in prompt.reply:
+            asks = ", ".join(prompt.reply)
+            raise Impossible(f"prompt {prompt.name} asks for {asks}, and this task needs a {self.reply.__name__}")
+        schema = schema_for(self.reply, prompt.thinking)
+        messages = prompt.with_system(schema_shown(schema)) if prompt.shown else prompt.messages
+        return ModelRequest(
+            messages=tuple(PromptMessage(role=message.role, text=message.text) for message in messages),
+            reply_schema=schema,
+            max_output_tokens=prompt.output_tokens,
+            seed=self.seed,
+        )
 
 
 @dataclass(frozen=True)
@@ -74,10 +90,7 @@ class Conversation(Generic[R]):
 
     async def reply(self) -> R:
         """The reply. Raises `MalformedReply`, `RefusedByModel`, `Impossible` and `ModelUnavailable`."""
-        question = self._question
-        request = ModelRequest(
-            messages=messages_of(question.prompt), reply_schema=_schema(question.reply), seed=question.seed
-        )
+        request = self._question.request
         first = await self._whole(request, await self._answer(request))
         try:
             return self._fitting(first)
@@ -105,7 +118,8 @@ class Conversation(Generic[R]):
     def _fitting(self, said: _Said) -> R:
         if said.is_cut_off:
             raise DoesNotFit([CUT_OFF])
-        return fitting(said.texts, self._question.reply, self._question.check)
+        question = self._question
+        return fitting(said.texts, question.reply, question.check, question.prompt.thinking, question.guard)
 
     async def _follow_up(self, request: ModelRequest, before: _Said, misfit: DoesNotFit) -> Answer:
         """The answer to a turn about an answer, which may have become too long for any target."""
@@ -156,11 +170,6 @@ class Conversation(Generic[R]):
 def messages_of(rendered: Rendered) -> tuple[PromptMessage, ...]:
     """The messages as models read them."""
     return tuple(PromptMessage(role=message.role, text=message.text) for message in rendered.messages)
-
-
-@lru_cache(maxsize=256)
-def _schema(reply: type[BaseModel]) -> dict[str, Any]:
-    return reply.model_json_schema()
 
 
 def _after(request: ModelRequest, said: str, turn: Rendered) -> ModelRequest:

@@ -7,12 +7,17 @@ are tried in the order of `joins`, and the first that fits is taken.
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from functools import lru_cache
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from workers.prompting.thinking import FIELD, NoReasoning, Thinking, with_reasoning, without_reasoning
+
 R = TypeVar("R", bound=BaseModel)
 Check = Callable[[R], Iterable[str]]
+Guard = Callable[[str], Iterable[str]]
+"""What else is wrong with the answer as text: say, that it is copied."""
 
 CUT_OFF = "the answer was cut off at the length limit; answer with the same content, but shorter"
 MOST_FAULTS = 20
@@ -36,23 +41,48 @@ class DoesNotFit(Exception):
         super().__init__("; ".join(self.faults))
 
 
-def fitting(texts: Sequence[str], reply: type[R], check: Check[R] | None) -> R:
-    """The first of these texts that is such a reply; raises `DoesNotFit` with the faults of the very first."""
+@lru_cache(maxsize=256)
+def schema_for(reply: type[BaseModel], thinking: Thinking = "none") -> dict[str, Any]:
+    """The JSON Schema of what is asked for; thinking has a field of its own. It is shared: don't change it."""
+    return with_reasoning(reply.model_json_schema(), thinking)
+
+
+def fitting(
+    texts: Sequence[str],
+    reply: type[R],
+    check: Check[R] | None,
+    thinking: Thinking = "none",
+    guard: Guard | None = None,
+) -> R:
+    """The first of these texts that is such a reply; raises `DoesNotFit` with the faults of the very first.
+
+    The reply has nothing of the thinking, and the guard sees nothing of it.
+    """
     misfits = []
     for text in texts:
         try:
-            return _fitting(text, reply, check)
+            return _fitting(_answer_in(unfenced(text), reply, thinking), reply, check, guard)
         except DoesNotFit as misfit:
             misfits.append(misfit)
     raise misfits[0]
 
 
-def _fitting(text: str, reply: type[R], check: Check[R] | None) -> R:
+def _answer_in(text: str, reply: type[BaseModel], thinking: Thinking) -> str:
+    if thinking == "none" or FIELD in reply.model_fields:
+        return text
     try:
-        value = reply.model_validate_json(unfenced(text))
+        return without_reasoning(text)
+    except NoReasoning as error:
+        raise DoesNotFit([str(error)]) from None
+
+
+def _fitting(text: str, reply: type[R], check: Check[R] | None, guard: Guard | None) -> R:
+    try:
+        value = reply.model_validate_json(text)
     except ValidationError as error:
         raise DoesNotFit(faults_of(error)) from None
-    if check is not None and (faults := list(check(value))):
+    faults = [*(check(value) if check else ()), *(guard(text) if guard else ())]
+    if faults:
         raise DoesNotFit(faults)
     return value
 
