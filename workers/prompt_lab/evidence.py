@@ -1,0 +1,93 @@
+"""Reading the evidence of experiments: assignments from the log, outcomes from `PROMPTS`, each time as far as they go.
+
+A decision is said by those alone who have read all assignments before each outcome that they take:
+
+    outcomes are read first, then the log         so that the log goes at least as far
+    an outcome ahead of the log waits             a copy of the log may lag behind; what the log keeps no more is past
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+from contracts.codec import ContractError, decode
+from contracts.prompt_facts import decode_prompt, prompts_subject
+from contracts.subjects import Address
+from contracts.v1.prompts import OutcomeScored, PromptChosen
+from workers.prompt_lab.weighing import Weighing, thinned
+from workers.prompting.template_history import ExperimentRecord
+from workers.runtime.ports import Stored
+
+__all__ = ["EvidenceReader", "Scans", "Weighing", "thinned"]
+
+
+class Scans(Protocol):
+    """A stream that can be read by wildcard."""
+
+    async def scan(self, subjects: str, after: int = 0) -> list[Stored]:
+        """All messages under a wildcard with a sequence above `after`, in order."""
+        ...
+
+
+class EvidenceReader:
+    """Reads experiments from the log and from `PROMPTS`, each time as far as they go. `oldest` tells the sequence of
+    the first fact that the log still has."""
+
+    def __init__(self, log: Scans, prompts: Scans, oldest: Callable[[], Awaitable[int]], prefix: str) -> None:
+        self._log, self._prompts, self._oldest, self._prefix = log, prompts, oldest, prefix
+        self._read: dict[str, _Reading] = {}
+
+    async def read(self, record: ExperimentRecord) -> Weighing:
+        """All that is known of an experiment by now, the same object each time. Raises `BusUnavailable`."""
+        reading = self._read.setdefault(record.id, _Reading(record))
+        reading.weighing.renew(record)
+        started = record.started
+        outcomes = prompts_subject(self._prefix, started.role, started.name, "outcome", str(record.k), ">")
+        for stored in await self._prompts.scan(outcomes, reading.scored_upto):
+            reading.scored_upto = stored.sequence
+            if (outcome := self._outcome(stored)) is not None:
+                reading.early[stored.sequence] = outcome
+        template = started.template.replace("/", "-")[:64]
+        chosen = Address("*", "*", "prompt", ("*", template)).subject(self._prefix)
+        for stored in await self._log.scan(chosen, reading.assigned_upto):
+            reading.assigned_upto = stored.sequence
+            if (assigned := self._chosen(stored)) is not None:
+                reading.weighing.assigned(stored.sequence, stored.at.timestamp(), assigned)
+        await self._take_early(reading)
+        return reading.weighing
+
+    def forget(self, record: ExperimentRecord) -> None:
+        """Keep nothing of an experiment that is over."""
+        self._read.pop(record.id, None)
+
+    async def _take_early(self, reading: "_Reading") -> None:
+        """Take the outcomes as far as the log is read, and those whose assignment it has no more."""
+        upto = reading.assigned_upto
+        if any(outcome.place > upto for outcome in reading.early.values()):
+            upto = max(upto, await self._oldest() - 1)
+        for sequence, outcome in tuple(reading.early.items()):
+            if outcome.place <= upto:
+                reading.weighing.scored(sequence, outcome)
+                del reading.early[sequence]
+
+    def _outcome(self, stored: Stored) -> OutcomeScored | None:
+        try:
+            fact = decode_prompt(stored.subject, stored.data, self._prefix)
+        except ContractError:
+            return None
+        return fact if isinstance(fact, OutcomeScored) else None
+
+    def _chosen(self, stored: Stored) -> PromptChosen | None:
+        try:
+            fact = decode(stored.subject, stored.data, self._prefix)
+        except ContractError:
+            return None
+        return fact if isinstance(fact, PromptChosen) else None
+
+
+class _Reading:
+    """How far an experiment is read. `early` are outcomes that wait for the log, by sequence."""
+
+    def __init__(self, record: ExperimentRecord) -> None:
+        self.weighing = Weighing(record)
+        self.scored_upto = self.assigned_upto = 0
+        self.early: dict[int, OutcomeScored] = {}

@@ -1,0 +1,155 @@
+"""The scorer: what the prompt lab does when a run ends or a deadline passes, while experiments run.
+
+    read assignments and outcomes ─▶ score the units that are over ─▶ say the verdict that they prove ─▶ set a timer
+
+Any number of replicas may do so: outcomes and verdicts are kept once, by their names, and all find the same. Evidence
+is taken in the order of assignment, so only the oldest unit without an outcome holds anything up: it alone has a timer.
+
+A run's end may have been handed to a replica that had not heard of the experiment yet. So each looks up now and then
+which of the runs it waits for are over.
+"""
+
+import asyncio
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import structlog
+
+from contracts.prompt_facts import encode_prompt, subject_of_prompt
+from contracts.subjects import Address
+from contracts.v1.prompts import OutcomeScored
+from workers.prompt_lab.evidence import EvidenceReader
+from workers.prompt_lab.outcomes import readable
+from workers.prompt_lab.scoring import GRACE_S, deadline_of, is_overdue, scored, timer_of
+from workers.prompt_lab.weighing import Weighing
+from workers.prompting.template_history import ExperimentRecord
+from workers.runtime.bus import Bus
+from workers.runtime.errors import BusUnavailable
+from workers.runtime.prompt_store import PromptStore
+from workers.runtime.topology import LOG
+
+BY = "prompt_lab"
+NOUNS = ("run.closed", "timer")
+"""What the scorer is to be told of."""
+
+SWEEP_S = 30.0
+RUNS_AT_ONCE = 8
+NAMES_AT_ONCE = 1_000
+
+Run = tuple[str, str]
+"""Tenant and run."""
+
+T = TypeVar("T")
+
+_logger = structlog.get_logger(__name__)
+
+
+class Scorer:
+    """Scores and decides the experiments that run. `sweep_s` is how often it looks for runs whose end it missed."""
+
+    def __init__(self, bus: Bus, store: PromptStore, sweep_s: float = SWEEP_S) -> None:
+        self._bus, self._store, self._prefix = bus, store, bus.settings.prefix
+        self._reader = EvidenceReader(bus.log, store, self._oldest, self._prefix)
+        self._sweep_s = sweep_s
+        self._one_at_a_time = asyncio.Lock()
+        self._seen: dict[str, set[str]] = {}
+        self._timed: dict[str, str] = {}
+        self._swept_at = time.monotonic()
+
+    async def heard(self, address: Address, at: float) -> None:
+        """Take in that a fact of the log, the end of a run or a deadline, was stored at this time (seconds since 1970).
+
+        Raises `BusUnavailable`.
+        """
+        if address.noun not in NOUNS or not self._running(await self._store.fresh()):
+            return
+        async with self._one_at_a_time:
+            sweep = time.monotonic() >= self._swept_at + self._sweep_s
+            self._swept_at = time.monotonic() if sweep else self._swept_at
+            for record in self._running(self._store):
+                await self._weigh(record, address, at, sweep)
+
+    def _running(self, store: PromptStore) -> list[ExperimentRecord]:
+        histories = map(store.of, store.names())
+        return [record for history in histories if (record := history.running) is not None]
+
+    async def _weigh(self, record: ExperimentRecord, address: Address, at: float, sweep: bool) -> None:
+        weighing = await self._reader.read(record)
+        over = await self._over(weighing, address, at, sweep)
+        for runs in _chunks(over, RUNS_AT_ONCE):
+            await asyncio.gather(*(self._score(weighing, run, address, at) for run in runs))
+        if over:
+            weighing = await self._reader.read(record)  # others may have been first with some of them
+        ended = weighing.ended(BY)
+        if ended is None:
+            await self._set_timer(weighing)
+            return
+        if await self._store.say(ended):
+            _logger.info("experiment_ended", experiment=record.id, verdict=ended.verdict, why=ended.why)
+        self._reader.forget(record)
+        self._seen.pop(record.id, None)
+        self._timed.pop(record.id, None)
+
+    async def _over(self, weighing: Weighing, address: Address, at: float, sweep: bool) -> dict[Run, None]:
+        """The runs of units that may be over: this one, those that are overdue, those that have an end."""
+        record, seen = weighing.record, self._seen.setdefault(weighing.record.id, set())
+        found: dict[Run, None] = {}
+        unsure: dict[Run, None] = {}
+        for pending in weighing.pending:
+            run = pending.chosen.tenant, pending.chosen.run
+            if run == (address.tenant, address.run) or is_overdue(record, pending, at):
+                found[run] = None
+            elif sweep or pending.unit not in seen:
+                unsure[run] = None
+            seen.add(pending.unit)
+        return found | dict.fromkeys(await self._closed(unsure))
+
+    async def _closed(self, runs: Iterable[Run]) -> list[Run]:
+        """Those of these runs that have an end."""
+        subjects = {self._end_of(run): run for run in runs}
+        pages = [await self._bus.log.find_all(some) for some in _chunks(subjects, NAMES_AT_ONCE)]
+        return [subjects[stored.subject] for page in pages for stored in page]
+
+    def _end_of(self, run: Run) -> str:
+        return Address(*run, "run.closed").subject(self._prefix)
+
+    async def _score(self, weighing: Weighing, run: Run, address: Address, at: float) -> None:
+        """Say how the units of a run went, as far as they are over."""
+        history = await self._bus.log.history(*run)
+        end = self._end_of(run)
+        told = address.noun == "run.closed" and run == (address.tenant, address.run)
+        if told and all(stored.subject != end for stored in history):
+            raise BusUnavailable(f"{end} is in the log, but can't be read yet")
+        facts = readable(history, self._prefix)
+        units = [one for one in weighing.pending if (one.chosen.tenant, one.chosen.run) == run]
+        outcomes = [scored(weighing.record, pending, facts, at, BY) for pending in units]
+        await self._say(weighing, [outcome for outcome in outcomes if outcome is not None])
+
+    async def _say(self, weighing: Weighing, outcomes: Sequence[OutcomeScored]) -> None:
+        """Say outcomes without telling the store, which does not keep them."""
+        for outcome in outcomes:
+            subject = subject_of_prompt(outcome, self._prefix)
+            said = await self._bus.publisher.publish(subject, encode_prompt(outcome))
+            if said.news:
+                weighing.scored(said.sequence, outcome)
+
+    async def _set_timer(self, weighing: Weighing) -> None:
+        """Have the oldest unit without an outcome looked at when its time is over, should nothing happen until then."""
+        oldest = next(iter(weighing.pending), None)
+        if oldest is None or self._timed.get(weighing.record.id) == oldest.unit:
+            return
+        due = datetime.fromtimestamp(deadline_of(weighing.record, oldest) + GRACE_S, UTC)
+        name = timer_of(weighing.record, oldest)
+        await self._bus.set_timer(oldest.chosen.tenant, oldest.chosen.run, name, due, unless_set=True)
+        self._timed[weighing.record.id] = oldest.unit
+
+    async def _oldest(self) -> int:
+        """The sequence of the first fact that the log still has."""
+        return (await self._bus.js.stream_info(LOG)).state.first_seq
+
+
+def _chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
+    listed = list(values)
+    return (listed[at : at + size] for at in range(0, len(listed), size))
