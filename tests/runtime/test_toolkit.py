@@ -12,7 +12,6 @@ from contracts.v1.projects import FileRef
 from contracts.v1.tasks import TaskPerformed
 from workers.llm.calls import Parked
 from workers.llm.model import Completion, ModelUnavailable
-from workers.prompting.errors import WrongInputs
 from workers.runtime.errors import BusUnavailable, Impossible, MalformedReply
 from workers.runtime.ports import ArtifactMissing
 
@@ -206,7 +205,7 @@ async def test_an_outage_is_not_journaled(toolkit, scripted, log):
 
 
 async def test_inputs_that_the_prompt_does_not_take_are_named(toolkit, scripted):
-    with pytest.raises(WrongInputs, match="missing: topic; unknown: subject"):
+    with pytest.raises(Impossible, match="missing: topic; unknown: subject"):
         await toolkit(scripted()).ask("poet/poem", reply=Poem, subject="rain")
 
 

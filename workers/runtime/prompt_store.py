@@ -8,7 +8,6 @@ before it is asked, at most every 10 s.
 import asyncio
 import time
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 import structlog
 from nats.aio.client import Client
@@ -19,8 +18,7 @@ from contracts.prompt_facts import decode_prompt, encode_prompt, prompts_subject
 from contracts.v1.prompts import PromptFact, VersionPushed
 from workers.prompting.errors import PromptRefused
 from workers.prompting.history import Histories, Kept, TemplateHistory, Unread
-from workers.prompting.source import parse
-from workers.prompting.templates import Prompt, Prompts, compiled
+from workers.prompting.templates import Prompt, Prompts, compiled_text
 from workers.runtime.direct_get import DirectGets
 from workers.runtime.ports import Stored
 from workers.runtime.publish import Publisher
@@ -135,7 +133,7 @@ class PromptStore:
         key = pushed.template, pushed.digest
         if key in self._compiled:
             return
-        prompt = compiled(parse(Path(pushed.role, f"{pushed.name}.md"), pushed.content))
+        prompt = compiled_text(pushed.role, pushed.name, pushed.content)
         if prompt.version != pushed.digest:
             raise ValueError(f"the content has version {prompt.version}, and the subject says {pushed.digest}")
         self._compiled[key] = prompt

@@ -6,7 +6,7 @@ calls of this attempt cite a version  that one: it was given before anybody touc
 else                                  what is live now, or the arm of the experiment that runs; said before it is used
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import structlog
@@ -71,7 +71,7 @@ class FixedPrompts:
         prompt = self._versions.get(plain)
         if prompt is None:
             return Given(self._prompts.named(name))
-        shown = chosen(self._kept.get(plain, ()), inputs, prompt.examples, self._run) if prompt.examples else ()
+        shown = _examples(prompt, self._kept.get(plain, ()), inputs, self._run)
         return Given(self._prompts.seen(prompt, persona if colon else None), shown)
 
 
@@ -94,8 +94,8 @@ class ChosenPrompts:
         if said is None:
             said = self._given[plain] = await self._said(plain, history, inputs)
         prompt = await self._version(plain, said)
-        examples = [history.examples.get(one) for one in said.examples]
-        return Given(files.seen(prompt, persona if colon else None), tuple(one for one in examples if one is not None))
+        examples = tuple(history.examples[one] for one in said.examples if one in history.examples)
+        return Given(files.seen(prompt, persona if colon else None), _fitting(prompt, examples))
 
     async def _version(self, template: str, said: PromptChosen) -> Prompt:
         prompt = self._store.prompt(template, said.prompt_version)
@@ -131,9 +131,7 @@ class ChosenPrompts:
         else:
             choice = choose(history, shipped.version if shipped else "", task.tenant, task.run, task.task)
         prompt = self._store.prompt(template, choice.digest)
-        shown: tuple[ExampleKept, ...] = ()
-        if prompt is not None and prompt.examples:
-            shown = chosen(history.examples.values(), inputs, prompt.examples, (task.tenant, task.run))
+        shown = _examples(prompt, history.examples.values(), inputs, (task.tenant, task.run)) if prompt else ()
         if not choice.digest:
             raise UnknownPrompt(f"prompt {template} has no live version; push one and label it live")
         return PromptChosen(
@@ -186,6 +184,17 @@ class ChosenPrompts:
     def _call(self, attempt: int, n: int) -> str:
         task = self._task
         return Address(task.tenant, task.run, "llm", (task.task, str(attempt), str(n))).subject(self._prefix)
+
+
+def _examples(
+    prompt: Prompt, kept: Iterable[ExampleKept], inputs: Mapping[str, Any], run: tuple[str, str]
+) -> tuple[ExampleKept, ...]:
+    return chosen(_fitting(prompt, kept), inputs, prompt.examples, run) if prompt.examples else ()
+
+
+def _fitting(prompt: Prompt, kept: Iterable[ExampleKept]) -> tuple[ExampleKept, ...]:
+    """Those that this version can show: they may have been kept when it took other inputs."""
+    return tuple(one for one in kept if not prompt.misfits(one.inputs)) if prompt.examples else ()
 
 
 def _token(template: str) -> str:

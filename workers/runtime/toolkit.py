@@ -22,13 +22,14 @@ from contracts.v1.tasks import Outcome, Task
 from workers.llm.calls import Caller
 from workers.llm.model import Heard
 from workers.prompting.errors import TooLong, UnknownPersona, UnknownPrompt, WrongInputs
+from workers.prompting.examples import guard
 from workers.prompting.templates import Prompt, Prompts, Rendered
 from workers.runtime.conversation import Conversation, Question
 from workers.runtime.errors import Impossible, MalformedReply
 from workers.runtime.journal import Journal, Terms
 from workers.runtime.ports import Artifacts, Log
 from workers.runtime.prompt_store import PromptStore
-from workers.runtime.replies import cut, faults_of
+from workers.runtime.replies import Guard, cut, faults_of
 from workers.runtime.settings import Settings
 from workers.runtime.task_prompts import ChosenPrompts, FilePrompts, FixedPrompts, TaskPrompts
 
@@ -119,8 +120,8 @@ class Toolkit:
         Raises `MalformedReply`, `RefusedByModel`, `Impossible` (no such target or persona, too much to show) and
         `ModelUnavailable`.
         """
-        rendered = await self._rendered(prompt, reply, inputs)
-        question = Question(self._task.model, rendered, reply, check, self._task.attempt, elsewhere)
+        rendered, no_copy = await self._rendered(prompt, reply, inputs)
+        question = Question(self._task.model, rendered, reply, check, self._task.attempt, elsewhere, no_copy)
         return await Conversation(question, self._journal, self._prompts).reply()
 
     def replaying(
@@ -192,11 +193,17 @@ class Toolkit:
                 f"no {outcome.__name__} can be made of it: {cut('; '.join(faults_of(error)))}"
             ) from None
 
-    async def _rendered(self, name: str, reply: type[BaseModel], inputs: dict[str, Any]) -> Rendered:
+    async def _rendered(
+        self, name: str, reply: type[BaseModel], inputs: dict[str, Any]
+    ) -> tuple[Rendered, Guard | None]:
         """The template as this task is given it, filled in. What is wrong with a version is not this worker's fault."""
         try:
-            given = await self._given.given(name, inputs)
-            return given.prompt.render(inputs)
+            prompt, examples = await self._given.given(name, inputs)
+            if prompt.reply and reply.__name__ not in prompt.reply:
+                wanted = " or ".join(prompt.reply)
+                raise Impossible(f"prompt {name} version {prompt.version} asks for {wanted}, not {reply.__name__}")
+            rendered = prompt.render(inputs, [{"inputs": one.inputs, "reply": one.reply} for one in examples])
+            return rendered, guard(prompt.examples, examples, inputs) if prompt.examples and examples else None
         except (UnknownPrompt, UnknownPersona, WrongInputs) as error:
             raise Impossible(str(error)) from error
         except TooLong as error:
