@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from contracts.codec import encode
 from contracts.message import Message
+from contracts.prompt_facts import encode_prompt, subject_of_prompt
 from contracts.subjects import parse, subject_of
 from contracts.v1.approvals import GateOpened
 from contracts.v1.ballots import BallotOpened, DecisionMade, VoteCast, deadline_timers
@@ -35,6 +36,7 @@ from contracts.v1.projects import (
     RecordKind,
     Requirements,
 )
+from contracts.v1.prompts import PromptFact
 from contracts.v1.runs import RunClosed, RunRequested
 from contracts.v1.tasks import (
     BuildModule,
@@ -61,7 +63,9 @@ from workers.consensus.decisions import as_decision
 from workers.llm.records import MemoryRecords
 from workers.packager.capsule import pack
 from workers.packager.manifest import manifest_of
+from workers.prompting.templates import Prompts
 from workers.runtime.ports import ArtifactMissing, Artifacts, Log, Said, Stored
+from workers.runtime.prompt_store import PromptStore
 from workers.runtime.settings import Settings
 from workers.runtime.signing import Signer, new_seed
 
@@ -105,6 +109,9 @@ class MemoryLog(Log):
                 yield fact
             self._more = asyncio.Event()
             await self._more.wait()
+
+    async def find_all(self, subjects: list[str]) -> list[Stored]:
+        return [fact for fact in self.facts if fact.subject in subjects]
 
     async def runs(self, tenant: str) -> list[tuple[str, Stored, Stored | None]]:
         of_tenant = [fact for fact in self.facts if parse(fact.subject).tenant == tenant]
@@ -335,6 +342,38 @@ class HandFleet:
         await stop.wait()
 
 
+class HandPrompts(PromptStore):
+    """The store of prompts on facts in memory; `client` and broker are not there. `before` happens at the next fact
+    that is said, ahead of it: what somebody else says at the same moment."""
+
+    def __init__(self, facts: list[Stored], files: Prompts, first: Callable[[], datetime]) -> None:
+        nobody: Any = None
+        super().__init__(nobody, nobody, files, "flotilla")
+        self.facts, self._now = facts, first
+        self.before: list[PromptFact] = []
+
+    async def start(self) -> None:
+        await self.refresh()
+
+    async def scan(self, subjects: str, after: int = 0) -> list[Stored]:
+        pattern = subjects.replace(".", "[.]").replace("*", "[^.]+").replace(">", ".+")
+        return [fact for fact in self.facts if re.fullmatch(pattern, fact.subject) and fact.sequence > after]
+
+    async def say(self, fact: PromptFact) -> bool:
+        while self.before:
+            self.put(self.before.pop(0))
+        news = self.put(fact)
+        await self.refresh()
+        return news
+
+    def put(self, fact: PromptFact) -> bool:
+        subject = subject_of_prompt(fact)
+        if any(stored.subject == subject for stored in self.facts):
+            return False
+        self.facts.append(Stored(len(self.facts) + 1, self._now(), subject, encode_prompt(fact)))
+        return True
+
+
 class HandBus:
     """What the desk has, as a connection."""
 
@@ -345,6 +384,12 @@ class HandBus:
     @property
     def is_connected(self) -> bool:
         return next(self._desk.is_connected, True)
+
+    @asynccontextmanager
+    async def prompt_store(self, files: Prompts) -> AsyncIterator[PromptStore]:
+        store = self._desk.prompts(files)
+        await store.start()
+        yield store
 
 
 class Desk:
@@ -357,6 +402,9 @@ class Desk:
         self.connected: list[Settings] = []
         self.is_connected: Iterator[bool] = iter(())
         """Whether the connection stands, look by look; when that is used up it does."""
+        self.said_of_prompts: list[Stored] = []
+        self.said_before: list[PromptFact] = []
+        """What somebody else says of prompts just before the command's first fact on them."""
         self.settings = Settings()
         self.alive: set[int] = set()
         self.outside = Outside(
@@ -381,6 +429,12 @@ class Desk:
     @contextmanager
     def _signals(self) -> Any:
         yield self.signals
+
+    def prompts(self, files: Prompts | None = None) -> HandPrompts:
+        """The fleet's prompts, beside these files or those that ship."""
+        store = HandPrompts(self.said_of_prompts, files or Prompts.load(), self.outside.now)
+        store.before = self.said_before
+        return store
 
     def tell(self, messages: Sequence[Message]) -> None:
         for message in messages:

@@ -39,6 +39,10 @@ class RunLog(Log, Protocol):
         """All facts under a wildcard with a sequence above `after`, in order."""
         ...
 
+    async def find_all(self, subjects: list[str]) -> list[Stored]:
+        """Those of these names that the log has; at most 1,000 names."""
+        ...
+
 
 class Bus(Protocol):
     """A connection to the broker."""
