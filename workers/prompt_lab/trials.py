@@ -1,0 +1,115 @@
+"""Trials: tasks that were given a version of a template, and how they went, read from the log.
+
+A trial counts once its run is over. What a run says then stays so, and is read once.
+"""
+
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from contracts.codec import ContractError, decode
+from contracts.subjects import Address, run_filter
+from contracts.v1.prompts import Metric, PromptChosen
+from contracts.v1.tasks import Outcome
+from workers.prompt_lab.cases import Record
+from workers.prompt_lab.outcomes import Facts, outcome_of, readable
+from workers.prompt_lab.trigger import Trial
+from workers.runtime.ports import Stored
+
+LOOKED_AT = 500
+"""Tasks of a version that are looked at, the newest ones."""
+
+NAMES_AT_ONCE = 1_000
+MOST_KEPT = 20_000
+
+
+class _Key(NamedTuple):
+    tenant: str
+    run: str
+    task: str
+    template: str
+    version: str
+    metric: Metric
+
+
+class Trials:
+    """The trials of all templates; those that were read before are not read again."""
+
+    def __init__(self, log: Record, prefix: str) -> None:
+        self._log, self._prefix = log, prefix
+        self._known: dict[_Key, Trial] = {}
+
+    async def in_run(self, tenant: str, run: str, template: str, version: str, metric: Metric) -> list[Trial]:
+        """Those of one run, if it is over. Raises `BusUnavailable`."""
+        chosen = await self._chosen(Address(tenant, run, "prompt", ("*", token_of(template))), template, version)
+        return await self._of_runs(chosen, metric)
+
+    async def of(self, template: str, version: str, metric: Metric, before: float = math.inf) -> list[Trial]:
+        """The newest ones of all runs that are over, in the order of the log. Raises `BusUnavailable`.
+
+        With `before` only what the log had below that sequence counts: then it is the same whenever it is asked.
+        """
+        everywhere = Address("*", "*", "prompt", ("*", token_of(template)))
+        chosen = await self._chosen(everywhere, template, version, before)
+        return [trial for trial in await self._of_runs(chosen[-LOOKED_AT:], metric) if trial.known < before]
+
+    async def _chosen(
+        self, where: Address, template: str, version: str, before: float = math.inf
+    ) -> list[PromptChosen]:
+        stored = [one for one in await self._log.scan(where.subject(self._prefix)) if one.sequence < before]
+        return [
+            fact
+            for fact in chosen_in(stored, self._prefix)
+            if fact.prompt == template and fact.prompt_version == version
+        ]
+
+    async def _of_runs(self, chosen: list[PromptChosen], metric: Metric) -> list[Trial]:
+        keys = {_key(fact, metric): fact for fact in chosen}
+        if len(self._known) > MOST_KEPT:
+            self._known.clear()
+        unknown = [fact for key, fact in keys.items() if key not in self._known]
+        ends = await self._ends({(fact.tenant, fact.run) for fact in unknown})
+        for (tenant, run), end in ends.items():
+            facts = readable(await self._log.scan(run_filter(tenant, run, self._prefix)), self._prefix)
+            for fact in unknown:
+                if (fact.tenant, fact.run) == (tenant, run):
+                    self._known[_key(fact, metric)] = _trial(facts, fact, metric, end)
+        return [self._known[key] for key in keys if key in self._known]
+
+    async def _ends(self, runs: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """Where in the log those runs have ended that are over."""
+        subjects = [Address(*run, "run.closed").subject(self._prefix) for run in sorted(runs)]
+        found: dict[tuple[str, str], int] = {}
+        for at in range(0, len(subjects), NAMES_AT_ONCE):
+            for stored in await self._log.find_all(subjects[at : at + NAMES_AT_ONCE]):
+                tenant, run = stored.subject.split(".")[1:3]
+                found[tenant, run] = stored.sequence
+        return found
+
+
+def token_of(template: str) -> str:
+    """The template as the token of a name in the log."""
+    return template.replace("/", "-")[:64]
+
+
+def chosen_in(stored: Iterable[Stored], prefix: str) -> list[PromptChosen]:
+    """What was said of versions that tasks were given; what can't be read says nothing."""
+    found = []
+    for one in stored:
+        try:
+            fact = decode(one.subject, one.data, prefix)
+        except ContractError:
+            continue
+        found += [fact] if isinstance(fact, PromptChosen) else []
+    return found
+
+
+def _key(fact: PromptChosen, metric: Metric) -> _Key:
+    return _Key(fact.tenant, fact.run, fact.task, fact.prompt, fact.prompt_version, metric)
+
+
+def _trial(facts: Facts, chosen: PromptChosen, metric: Metric, known: int) -> Trial:
+    answered = any(isinstance(fact, Outcome) and fact.task == chosen.task for _, fact in facts)
+    return Trial(
+        chosen.tenant, chosen.run, chosen.task, known, outcome_of(facts, chosen, metric).won, answered=answered
+    )
