@@ -31,7 +31,8 @@ FULL = 32
 class Standing(NamedTuple):
     """How an experiment stands, or how it ended. `shares` in millionths are by epoch; `curve` is as in the contract.
 
-    `waiting` are tasks that were assigned and have no outcome yet.
+    `waiting` are tasks that were assigned and have no outcome yet. `is_enough` while it runs: it is decided, and the
+    prompt lab is about to say so.
     """
 
     started: ExperimentStarted
@@ -44,6 +45,7 @@ class Standing(NamedTuple):
     reason: str = ""
     began: datetime | None = None
     waiting: int = 0
+    is_enough: bool = False
 
     @property
     def outcomes(self) -> int:
@@ -97,6 +99,8 @@ def _state(standing: Standing) -> str:
     if standing.verdict != "running":
         return f"{state} after {count(standing.outcomes, 'outcome')}"
     waiting = f", {standing.waiting:,} more to come" if standing.waiting else ""
+    if standing.is_enough:
+        waiting = ", which is enough; the prompt lab ends it as soon as it runs"
     return f"{state}: {standing.outcomes:,} of at most {count(standing.started.most, 'outcome')}{waiting}"
 
 
