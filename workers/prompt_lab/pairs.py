@@ -105,4 +105,4 @@ def _parsed(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return text.replace('\\n', "\n").replace('\\"', '"')
+        return text.replace("\\n", "\n").replace('\\"', '"')

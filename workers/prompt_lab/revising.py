@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from contracts.subjects import Address
-from contracts.v1.prompts import ImprovementSet, RevisePrompt, RevisionTried, VersionPushed
+from contracts.v1.prompts import GateResult, ImprovementSet, RevisePrompt, RevisionTried, VersionPushed
 from contracts.v1.tasks import PerformTask, TaskPerformed
 from workers.prompt_lab.cases import Case, Record, recorded
 from workers.prompt_lab.gate import LEAST_CASES, is_held_out, judged
 from workers.prompt_lab.pairs import MEANS, Pair, feedback_block, pairs_of, words_in
+from workers.prompt_lab.replay import Replayer, judged_by, role_of
 from workers.prompt_lab.replies import RevisionReply
 from workers.prompt_lab.revised import faults
+from workers.prompt_lab.side_by_side import side_by_side
 from workers.prompt_lab.trials import Trials
 from workers.prompt_lab.trigger import LAB, Trial, allowance, is_within, obstacle, run_of
 from workers.prompting.moves import push
@@ -69,6 +71,7 @@ async def revise(order: RevisePrompt, task: PerformTask, tools: Toolkit) -> Task
 
 async def _attempt(order: RevisePrompt, task: PerformTask, tools: Toolkit) -> Attempt:
     """The attempt, if it is the lab's own and within the limits as they are now. Raises `Impossible`."""
+    role_of(order.template)
     store = _store(tools)
     await store.refresh()
     history, live, n = store.of(order.template), store.live(order.template), order.n
@@ -172,6 +175,19 @@ async def _push(attempt: Attempt, tools: Toolkit, candidate: Prompt, reply: Revi
             await store.say(pushed)
     if store.prompt(live.name, candidate.version) is None:
         raise Impossible(f"version {candidate.version} of {live.name} is in the fleet with another content")
+
+
+async def _gate(attempt: Attempt, tools: Toolkit, candidate: Prompt, cases: Sequence[Case]) -> GateResult:
+    """Both versions on the same cases, each answered by who answered then. What the live one can't show counts not."""
+    live = attempt.live
+    replayer = Replayer(attempt.task, tools, metric=judged_by(attempt.limits.metric, live.name))
+
+    async def went_well(case: Case) -> tuple[bool | None, bool | None]:
+        before, after = [(await replayer.replay(case, prompt)).done.success for prompt in (live, candidate)]
+        return before, after
+
+    told = [one for one in await side_by_side(cases, went_well) if one[0] is not None]
+    return judged(len(told), sum(before is True for before, _ in told), sum(after is True for _, after in told))
 
 
 def _told(attempt: Attempt, tools: Toolkit, **fields: Any) -> TaskPerformed:
