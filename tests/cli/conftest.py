@@ -343,14 +343,17 @@ class HandFleet:
 
 
 class HandPrompts(PromptStore):
-    """The store of prompts on facts in memory; `client` and broker are not there. `before` happens at the next fact
-    that is said, ahead of it: what somebody else says at the same moment."""
+    """The store of prompts on facts in memory. `before` is said by somebody else just ahead of the next fact, `later`
+    one by one as the store is looked at again."""
 
     def __init__(self, facts: list[Stored], files: Prompts, first: Callable[[], datetime]) -> None:
         nobody: Any = None
         super().__init__(nobody, nobody, files, "flotilla")
         self.facts, self._now = facts, first
         self.before: list[PromptFact] = []
+        self.later: list[PromptFact] = []
+        for stored in facts:
+            self._take(stored)
 
     async def start(self) -> None:
         await self.refresh()
@@ -365,6 +368,12 @@ class HandPrompts(PromptStore):
         news = self.put(fact)
         await self.refresh()
         return news
+
+    async def fresh(self) -> PromptStore:
+        if self.later:
+            self.put(self.later.pop(0))
+        await self.refresh()
+        return self
 
     def put(self, fact: PromptFact) -> bool:
         subject = subject_of_prompt(fact)
@@ -404,7 +413,8 @@ class Desk:
         """Whether the connection stands, look by look; when that is used up it does."""
         self.said_of_prompts: list[Stored] = []
         self.said_before: list[PromptFact] = []
-        """What somebody else says of prompts just before the command's first fact on them."""
+        self.said_later: list[PromptFact] = []
+        """What somebody else says of prompts just before the command's first fact on them, and while it looks."""
         self.settings = Settings()
         self.alive: set[int] = set()
         self.outside = Outside(
@@ -433,7 +443,7 @@ class Desk:
     def prompts(self, files: Prompts | None = None) -> HandPrompts:
         """The fleet's prompts, beside these files or those that ship."""
         store = HandPrompts(self.said_of_prompts, files or Prompts.load(), self.outside.now)
-        store.before = self.said_before
+        store.before, store.later = self.said_before, self.said_later
         return store
 
     def tell(self, messages: Sequence[Message]) -> None:

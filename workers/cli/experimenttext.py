@@ -98,7 +98,7 @@ def _state(standing: Standing) -> str:
     state = standing.verdict.replace("_", " ")
     if standing.verdict != "running":
         return f"{state} after {count(standing.outcomes, 'outcome')}"
-    waiting = f", {standing.waiting:,} more to come" if standing.waiting else ""
+    waiting = f", {standing.waiting:,} awaited" if standing.waiting else ""
     if standing.is_enough:
         waiting = ", which is enough; the prompt lab ends it as soon as it runs"
     return f"{state}: {standing.outcomes:,} of at most {count(standing.started.most, 'outcome')}{waiting}"
