@@ -1,47 +1,72 @@
-"""`flotilla prompts`: the templates that a fleet would use, what is in them, what is refused, and what differs."""
+"""`flotilla prompts`: the templates that a fleet uses: what is in them, what differs, and which version is live."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from workers.cli.options import Json
+from workers.cli import experiments, improving, promptexamples
+from workers.cli.loops import go
+from workers.cli.options import Json, Nats
 from workers.cli.outside import outside_of
 
-Name = Annotated[
-    str, typer.Argument(help="<role>/<name>, or <role>/<name>:<persona> as this persona sees it.", metavar="NAME")
+Seen = Annotated[
+    str,
+    typer.Argument(
+        help="<role>/<name>; with :<persona> as this persona sees it, with @<version or label> that version.",
+        metavar="NAME",
+    ),
 ]
 Plain = Annotated[str, typer.Argument(help="<role>/<name>.", metavar="NAME")]
 Folder = Annotated[
     Path | None, typer.Argument(help="A folder of prompts; else those that a fleet would use.", metavar="[FOLDER]")
 ]
-File = Annotated[Path, typer.Argument(help="A template that is to take the live one's place.", metavar="FILE")]
+One = Annotated[str, typer.Argument(help="A version, the beginning of one, a label, `shipped` or a file.", metavar="A")]
+Other = Annotated[str, typer.Argument(help="The same; without it what is live is compared with A.", metavar="[B]")]
+File = Annotated[Path, typer.Argument(help="A template; its front matter says which one.", metavar="FILE")]
+Label = Annotated[str, typer.Argument(help="`live`, or any name.", metavar="LABEL")]
+Version = Annotated[
+    str, typer.Argument(help="A version, the beginning of one, another label or `shipped`.", metavar="[VERSION]")
+]
+PushLabel = Annotated[str, typer.Option("--label", metavar="LABEL", help="Have this label name it at once.")]
+Remove = Annotated[bool, typer.Option("--remove", help="Take the label away; `live` goes back to the file.")]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the history.")]
+Files = Annotated[bool, typer.Option("--files", help="Only what is here as files; ask no fleet.")]
 
 
 def group() -> typer.Typer:
     """The commands on prompts."""
     app = typer.Typer(
-        help="Look at the templates that models are asked with, and check your own.", no_args_is_help=True
+        help="The templates that models are asked with: their versions, what is live, and what is tried.",
+        no_args_is_help=True,
     )
     app.command(name="ls")(list_prompts)
     app.command()(show)
     app.command()(lint)
     app.command()(diff)
+    app.command()(push)
+    app.command()(label)
+    app.command()(rollback)
+    app.command()(history)
+    app.command()(improving.improve)
+    app.add_typer(promptexamples.group(), name="examples")
+    app.add_typer(experiments.group(), name="experiment")
+    app.command(name="eval")(experiments.evaluate)
     return app
 
 
-def list_prompts(context: typer.Context, json: Json = False) -> None:
-    """List the templates, shipped and of FLOTILLA_PROMPTS_DIR: version, inputs, where from, personas."""
-    from workers.cli.promptfiles import list_all  # noqa: PLC0415 - only these commands need what reads templates
+def list_prompts(context: typer.Context, files: Files = False, json: Json = False, nats: Nats = "") -> None:
+    """List the templates with the version that is live: by the fleet that is named or up, else by files."""
+    from workers.cli.promptviews import list_all  # noqa: PLC0415 - only these commands need what reads templates
 
-    list_all(outside_of(context), json)
+    go(list_all(outside_of(context), json, nats, files))
 
 
-def show(context: typer.Context, name: Name, json: Json = False) -> None:
+def show(context: typer.Context, name: Seen, files: Files = False, json: Json = False, nats: Nats = "") -> None:
     """Show a template: its front matter, then its messages."""
-    from workers.cli.promptfiles import show_one  # noqa: PLC0415 - as above
+    from workers.cli.promptviews import show_one  # noqa: PLC0415 - as above
 
-    show_one(outside_of(context), name, json)
+    go(show_one(outside_of(context), name, json, nats, files))
 
 
 def lint(context: typer.Context, folder: Folder = None, json: Json = False) -> None:
@@ -52,8 +77,44 @@ def lint(context: typer.Context, folder: Folder = None, json: Json = False) -> N
         raise typer.Exit(1)
 
 
-def diff(context: typer.Context, name: Plain, file: File, json: Json = False) -> None:
-    """Show what FILE changes in the template NAME that is live."""
-    from workers.cli.promptfiles import compare  # noqa: PLC0415 - as above
+def diff(
+    context: typer.Context, name: Plain, one: One, other: Other = "", files: Files = False, json: Json = False,
+    nats: Nats = "",
+) -> None:  # fmt: skip
+    """Show what differs between two versions of the template NAME, or between what is live and A."""
+    from workers.cli.promptviews import compare  # noqa: PLC0415 - as above
 
-    compare(outside_of(context), name, file, json)
+    go(compare(outside_of(context), name, one, other, json, nats, files))
+
+
+def push(
+    context: typer.Context, file: File, label: PushLabel = "", reason: Reason = "", json: Json = False, nats: Nats = ""
+) -> None:
+    """Bring the template in FILE into the fleet as a version; nothing uses it before a label or an experiment does."""
+    from workers.cli.promptmoves import push_one  # noqa: PLC0415 - as above
+
+    go(push_one(outside_of(context), file, label, reason, json, nats))
+
+
+def label(
+    context: typer.Context, name: Plain, label: Label, version: Version = "", remove: Remove = False,
+    reason: Reason = "", json: Json = False, nats: Nats = "",
+) -> None:  # fmt: skip
+    """Have LABEL name another version of the template NAME. Tasks that begin from now on get what `live` names."""
+    from workers.cli.promptmoves import label_one  # noqa: PLC0415 - as above
+
+    go(label_one(outside_of(context), name, label, version, remove, reason, json, nats))
+
+
+def rollback(context: typer.Context, name: Plain, reason: Reason = "", json: Json = False, nats: Nats = "") -> None:
+    """Make the version of NAME live again that was so before the present one."""
+    from workers.cli.promptmoves import roll_back_one  # noqa: PLC0415 - as above
+
+    go(roll_back_one(outside_of(context), name, reason, json, nats))
+
+
+def history(context: typer.Context, name: Plain, json: Json = False, nats: Nats = "") -> None:
+    """Show all that was said of the template NAME: versions, labels, experiments and what they proved."""
+    from workers.cli.promptviews import show_history  # noqa: PLC0415 - as above
+
+    go(show_history(outside_of(context), name, json, nats))

@@ -1,0 +1,83 @@
+"""The history of a template as lines and as JSON: what was said, by whom, what it did, and on what evidence."""
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from contracts.v1.prompts import ArmCount, ExperimentEnded, OutcomeScored, RevisionTried, VersionPushed
+from workers.cli.figures import plain
+from workers.cli.modeltable import hanging
+from workers.prompting.template_history import Entry, TemplateHistory, Unread
+
+LARGE = {"content", "inputs", "reply"}
+"""Fields that a history leaves out; `show`, `diff` and `examples ls` have them."""
+
+
+def timeline(history: TemplateHistory, width: int | None) -> Iterator[str]:
+    """Each fact below its time (UTC), the newest last; what it says beyond that is on a line of its own."""
+    for entry in history.timeline:
+        at, by = datetime.fromtimestamp(entry.kept.at, UTC), plain(entry.kept.fact.by)
+        ignored = "ignored: " if entry.ignored else ""
+        who = f"  by {by}" if by else ""
+        yield from hanging(f"{at:%Y-%m-%d %H:%M:%S}  {ignored}{plain(_what(entry))}{who}", width, 21)
+        for more in _more(entry):
+            yield from hanging(f"{'':21}{plain(more)}", width, 23)
+
+
+def _what(entry: Entry) -> str:
+    """What it did; of one that is ignored what it is, too."""
+    if not entry.ignored:
+        return entry.did
+    fact = entry.kept.fact
+    noun = fact.said if isinstance(fact, Unread) else fact.noun
+    return f"{noun} {'.'.join(_tokens(entry))}: {entry.did}"
+
+
+def _tokens(entry: Entry) -> tuple[str, ...]:
+    fact = entry.kept.fact
+    if isinstance(fact, Unread):
+        return fact.tokens
+    return tuple(str(getattr(fact, field)) for field in fact.names)
+
+
+def _more(entry: Entry) -> Iterator[str]:
+    """Reasons, and the evidence of a verdict or a gate."""
+    fact = entry.kept.fact
+    if isinstance(fact, ExperimentEnded):
+        yield f"live {counted(fact.live)}; candidate {counted(fact.candidate)}"
+        if fact.curve:
+            after, better, worse, *_ = fact.curve[-1]
+            yield f"evidence after {after} outcomes: better 1 in {_odds(better)}, worse 1 in {_odds(worse)} by chance"
+    if isinstance(fact, RevisionTried) and fact.gate:
+        passed = "passed" if fact.gate.passed else "not passed"
+        why = f": {fact.gate.why}" if fact.gate.why else ""
+        yield f"gate {passed}, live {fact.gate.live} and candidate {fact.gate.candidate} of {fact.gate.cases}{why}"
+    reason = fact.note if isinstance(fact, VersionPushed) else getattr(fact, "reason", "")
+    if reason:
+        yield reason
+
+
+def counted(arm: ArmCount) -> str:
+    """`40 of 43 won`; what never came counts as failed."""
+    missing = f" ({arm.missing} without an outcome)" if arm.missing else ""
+    return f"{arm.won} of {arm.won + arm.lost + arm.missing} won{missing}"
+
+
+def _odds(millionths: int) -> str:
+    """An e-value, from its ln in millionths: so unlikely is it to come about by chance (Ville's inequality)."""
+    return f"{math.exp(min(millionths / 1_000_000, 50)):,.3g}" if millionths > 0 else "1"
+
+
+def entry_as_json(entry: Entry) -> dict[str, Any]:
+    """One fact, without large fields."""
+    fact = entry.kept.fact
+    unread = isinstance(fact, Unread)
+    fields = {} if unread or isinstance(fact, OutcomeScored) else fact.model_dump(mode="json", exclude=LARGE)
+    return {
+        "sequence": entry.kept.sequence,
+        "at": datetime.fromtimestamp(entry.kept.at, UTC).isoformat(),
+        "did": entry.did,
+        "ignored": entry.ignored,
+        "fact": fields or None,
+    }
