@@ -129,7 +129,16 @@ async def test_what_a_template_says_already_is_not_added_again():
     there = head_of(template)["constraints"]
     assert len(set(there)) == 3
     refused = await BuiltinModel().complete(request("RevisionReply", template=template, feedback=told))
-    assert (refused.stop, "says already" in refused.text) == ("refusal", True)
+    assert (refused.stop, "was tried already" in refused.text) == ("refusal", True)
+
+
+async def test_what_was_tried_and_did_not_help_is_not_tried_again():
+    told = ["the test a failed: boom", "the test b failed: boom", "a reviewer found in a.py: a hole"]
+    first = await revised(TEMPLATE.format(constraints=""), told)
+    tried = [{"reason": first["reason"], "came_of_it": "the gate"}]
+    second = await asked("RevisionReply", template=TEMPLATE.format(constraints=""), feedback=told, tried=tried)
+    assert "red tests" in first["reason"]
+    assert "findings that block" in second["reason"]
 
 
 async def test_nothing_of_the_feedback_gets_into_the_template():

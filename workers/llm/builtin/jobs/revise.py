@@ -66,9 +66,10 @@ def revise(brief: Brief) -> Reply:
         raise CannotDo("The template has no whole front matter, so it has no place for a constraint.")
     there = _constraints(lines[1:end])
     counted = _counted(brief.data.get("feedback"))
-    rule = next((rule for rule in (*counted, PLAIN) if rule.constraint not in there), None)
+    before = (*there, *_texts(brief.data.get("tried")))
+    rule = next((one for one in (*counted, PLAIN) if not any(one.constraint in text for text in before)), None)
     if rule is None:
-        raise CannotDo("The template says already what the built-in model would add; it knows no other mending.")
+        raise CannotDo("What the built-in model would add is there or was tried already; it knows no other mending.")
     head = [*_without(lines[1:end], "constraints"), "constraints:", *map(_entry, (*there, rule.constraint))]
     return {"reason": _reason(rule, counted.get(rule, 0), there), "template": "\n".join([_FENCE, *head, *lines[end:]])}
 
@@ -98,6 +99,18 @@ def _sentences(feedback: Any) -> Iterator[str]:
             yield from _sentences(pairs)
         case {"feedback": said}:
             yield from _sentences(said)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a value, however deep."""
+    match value:
+        case str():
+            yield value
+        case list():
+            for one in value:
+                yield from _texts(one)
+        case dict():
+            yield from _texts(list(value.values()))
 
 
 def _constraints(head: list[str]) -> tuple[str, ...]:
