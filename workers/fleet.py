@@ -33,6 +33,7 @@ def services() -> Mapping[str, Callable[[Settings], Service]]:
     from workers.consensus.worker import Consensus  # noqa: PLC0415 - workers import the runtime
     from workers.dead_letters.worker import DeadLetters  # noqa: PLC0415
     from workers.orchestrator.worker import orchestrator  # noqa: PLC0415
+    from workers.prompt_lab.worker import prompt_lab  # noqa: PLC0415
     from workers.timekeeper.worker import Timekeeper  # noqa: PLC0415
 
     fixed: dict[str, Callable[[Settings], Service]] = {
@@ -42,7 +43,7 @@ def services() -> Mapping[str, Callable[[Settings], Service]]:
         topology.DEAD_LETTERS: lambda _: DeadLetters(),
     }
     thinking = {role.name: (lambda settings, role=role: role_service(role, settings)) for role in roles()}
-    return {**fixed, **thinking}
+    return {**fixed, **thinking, topology.PROMPT_LAB: prompt_lab}
 
 
 def worker_names() -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from contracts.v1.tasks import TaskPerformed
 from workers.runtime import topology
 from workers.runtime.app import NotProvisioned
 
-STREAMS = ("LOG", "TIMERS", "DEAD", "ADVISORIES", "KV_agents", "KV_budgets", "KV_models", "OBJ_artifacts")
+STREAMS = ("LOG", "TIMERS", "DEAD", "PROMPTS", "ADVISORIES", "KV_agents", "KV_budgets", "KV_models", "OBJ_artifacts")
 
 
 async def configs(ward, *consumers):

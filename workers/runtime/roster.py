@@ -8,8 +8,8 @@ from contracts.v1.tasks import RoleBrief
 from workers.runtime.role import Role
 from workers.runtime.settings import Settings
 
-SERVICE_ROLES = ("workers.packager.worker", "workers.sandbox.worker")
-"""Roles that do no thinking; they live beside the workers that they are."""
+SERVICE_ROLES = ("workers.packager.worker", "workers.prompt_lab.worker", "workers.sandbox.worker")
+"""Roles that do no work of a project's own; they live beside the workers that they are."""
 
 
 @lru_cache(maxsize=1)
