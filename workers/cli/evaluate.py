@@ -1,7 +1,7 @@
 """`flotilla prompts eval`: a run with a plan of its own, whose one task has the prompt lab do recorded cases again."""
 
 import json as jsonlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +21,7 @@ from contracts.v1.tasks import TaskPerformed
 from workers.cli.ballottext import page_of
 from workers.cli.brokers import given_broker
 from workers.cli.complaints import INTERRUPTED, Complaint, Misused
+from workers.cli.delivering import leave_behind
 from workers.cli.ending import Hints, ending, silence, spending, waiting, what_helps
 from workers.cli.entries import Entry
 from workers.cli.evaluationtext import as_json, shown
@@ -34,6 +35,7 @@ from workers.cli.sessions import Session, checked_tenant
 from workers.cli.upfile import read_up
 from workers.cli.view import RunView
 from workers.prompt_lab.cases import recorded
+from workers.prompt_lab.evaluating import MOST_REPLAYS
 from workers.prompt_lab.pins import BadCases, Pinned, pinned, unpinned
 from workers.prompt_lab.report import REPORT, Report
 from workers.prompting.errors import PromptConflict
@@ -45,7 +47,7 @@ TASK, ROLE = "evaluate", "prompt_lab"
 DEADLINE_S = 6 * 3_600
 """Of the run and of its task: cases of a slow model take their time."""
 
-MOST_CASES, MOST_VERSIONS = 9_999, 5
+MOST_VERSIONS = 5
 LAST = "last-"
 
 
@@ -75,19 +77,32 @@ async def evaluate_it(outside: Outside, wanted: Wanted, tenant: str, json: bool,
     given = cases_typed(wanted)
     whose = checked_tenant(tenant or outside.settings().tenant)
     async with _fleet_for(outside, given, nats, whose) as (opened, own_fleet):
-        request = await _request(opened, wanted, given)
+        async with opened.bus.prompt_store(files_of(outside)) as store:
+            versions = _versions(store, checked_name(store.names(), wanted.template), wanted.versions)
+        request = await _request(opened, wanted, given, tuple(versions))
         await opened.bus.log.say(request)
-        return await _followed(opened, request.run, wanted, json, own_fleet)
+        report = await _followed(opened, request.run, wanted.template, own_fleet)
+        if isinstance(report, int):
+            return report
+        spent = report.view.spent
+    named = with_names(report.report, versions)
+    if json:
+        say(jsonlib.dumps(as_json(named, request.run, spent)))
+        return 0
+    for line in shown(named, page_of(outside.console()), "" if own_fleet else "--json has all of it"):
+        say(line)
+    return 0
 
 
 def cases_typed(wanted: Wanted) -> Given:
     """What `--cases` names; a file is read and must be of the template."""
     if len(wanted.versions) > MOST_VERSIONS:
         raise Misused(f"--version: at most {MOST_VERSIONS} versions are compared, and these are {len(wanted.versions)}")
-    number = wanted.cases.removeprefix(LAST)
+    number, versions = wanted.cases.removeprefix(LAST), max(1, len(wanted.versions))
     if wanted.cases.startswith(LAST) and number.isascii() and number.isdigit():
-        if not 1 <= int(number) <= MOST_CASES:
-            raise Misused(f"--cases {short(wanted.cases)}: give a number of cases from 1 to {MOST_CASES:,}")
+        if not 1 <= int(number) <= MOST_REPLAYS // versions:
+            most = f"1 to {MOST_REPLAYS // versions:,} with {count(versions, 'version')}"
+            raise Misused(f"--cases {short(wanted.cases)}: give a number of cases from {most}")
         return Given(int(number))
     if wanted.pin is not None:
         raise Misused("--pin writes recorded cases to a file, and --cases names a file already; leave one of them out")
@@ -120,33 +135,36 @@ def _fleet_for(
     return fleet_for(outside, nats, tenant, "evaluation")
 
 
-async def _request(opened: Session, wanted: Wanted, given: Given) -> RunRequested:
+async def _request(opened: Session, wanted: Wanted, given: Given, versions: tuple[str, ...]) -> RunRequested:
     """The run to ask for; everything that can be wrong with it is found out before."""
-    async with opened.bus.prompt_store(files_of(opened.outside)) as store:
-        versions = _versions(store, checked_name(store.names(), wanted.template), wanted.versions)
-    with progress(opened.outside, "looking for cases"):
-        cases = await _cases(opened, wanted, given)
     try:
-        order = EvaluatePrompt(
-            template=wanted.template, versions=versions, cases=cases, target=wanted.target, metric=wanted.metric
-        )
+        order = EvaluatePrompt(template=wanted.template, versions=versions, target=wanted.target, metric=wanted.metric)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)[0]
         raise Misused(f"{'.'.join(str(part) for part in wrong['loc'])}: {short(wrong['msg'], 200)}") from None
+    with progress(opened.outside, "looking for cases"):
+        order = order.model_copy(update={"cases": await _cases(opened, wanted, given)})
     task = PlannedTask(task=TASK, role=ROLE, instruction=order.model_dump_json(), deadline_s=DEADLINE_S)
+    cases = count(len(given.file.cases), "pinned case") if given.file else f"the last {count(given.last, 'case')}"
     return RunRequested(
-        tenant=opened.tenant, run=opened.outside.new_id(), idea=f"Evaluate {wanted.template} on {cases[:12]}",
+        tenant=opened.tenant, run=opened.outside.new_id(), idea=f"Evaluate {wanted.template} on {cases}",
         plan=Plan(tasks=(task,)), deadline_s=DEADLINE_S, budget=wanted.budget, requested_by="flotilla",
     )  # fmt: skip
 
 
-def _versions(store: PromptStore, template: str, named: tuple[str, ...]) -> tuple[str, ...]:
+def _versions(store: PromptStore, template: str, named: tuple[str, ...]) -> dict[str, str]:
+    """The versions that were named, each with what it was called."""
     file, history = store.shipped(template), store.of(template)
     try:
-        found = [resolve(history, one, file.version if file is not None else "") for one in named]
+        return {resolve(history, one, file.version if file is not None else ""): one for one in named}
     except PromptConflict as error:
         raise Misused(str(error)) from None
-    return tuple(dict.fromkeys(found))
+
+
+def with_names(report: Report, versions: Mapping[str, str]) -> Report:
+    """The report with versions called as they were on the command line."""
+    named = tuple(one.model_copy(update={"asked": versions.get(one.version, one.asked)}) for one in report.versions)
+    return report.model_copy(update={"versions": named})
 
 
 async def _cases(opened: Session, wanted: Wanted, given: Given) -> str:
@@ -174,26 +192,31 @@ async def _cases(opened: Session, wanted: Wanted, given: Given) -> str:
     return await artifacts.put(content)
 
 
-async def _followed(opened: Session, run: str, wanted: Wanted, json: bool, own_fleet: Fleet) -> int:
-    outside = opened.outside
-    where = f"{run}{opened.options}"
-    note(f"run {run} evaluates {wanted.template}" + ("" if own_fleet else f"; see it with `flotilla show {where}`"))
-    working = Working(outside.console(), wanted.template, Hints.kept(run, opened.options))
+class Reported(NamedTuple):
+    """A report, and the run that made it."""
+
+    report: Report
+    view: RunView
+
+
+async def _followed(opened: Session, run: str, template: str, own_fleet: Fleet) -> Reported | int:
+    """Wait for the report; the exit code if there will be none."""
+    outside, hints = opened.outside, Hints.kept(run, opened.options)
+    note(f"run {run} evaluates {template}" + ("" if own_fleet else f"; see it with `{hints.facts}`"))
+    working = Working(outside.console(), template, hints)
     following = Following(outside, opened.bus, opened.tenant, run, opened.settings.prefix, working, own_fleet)
     ended, view = await following.follow(), following.view
     if ended != "over":
         return INTERRUPTED
-    if view.state != "completed":
-        for line in ending(run, view, Hints.kept(run, opened.options)):
-            note(line)
-        return 1
-    report = await _report(opened, following.entries, run)
-    if json:
-        say(jsonlib.dumps(as_json(report, run, view.spent)))
-        return 0
-    for line in shown(report, page_of(outside.console())):
-        say(line)
-    return 0
+    if view.state == "completed":
+        return Reported(await _report(opened, following.entries, run), view)
+    if own_fleet is not None:
+        left_behind = outside.state_dir / "runs" / f"{opened.tenant}.{run}.jsonl"
+        leave_behind(left_behind, following.entries)
+        hints = hints._replace(facts=f"facts in {left_behind}")
+    for line in ending(run, view, hints):
+        note(line)
+    return 1
 
 
 async def _report(opened: Session, entries: tuple[Entry, ...], run: str) -> Report:

@@ -27,9 +27,6 @@ def shown(report: Report, page: Page, whole: str = "") -> Iterator[str]:
     yield from hanging("at least: 95 % sure, one-sided (Clopper and Pearson)", page.width, 2)
     for text in report.notes:
         yield from hanging(f"note: {plain(text)}", page.width, 2)
-    if report.left_out:
-        more = f", and {len(report.left_out) - 1:,} more" if len(report.left_out) > 1 else ""
-        yield from hanging(f"left out: {plain(report.left_out[0])}{more}", page.width, 2)
     yield from _wrong(report, page)
     yield from _differences(report, page, whole)
 
