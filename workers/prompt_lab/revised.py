@@ -31,23 +31,23 @@ Blocks = frozenset[tuple[str, str]]
 """Data blocks that are shown: input and name of the block."""
 
 
-def faults(live: Prompt, content: str, tried: Mapping[str, str], others: Sequence[str] = ()) -> list[str]:
+def faults(live: Prompt, present: str, content: str, tried: Mapping[str, str], others: Sequence[str] = ()) -> list[str]:
     """Everything for which `content` can't take the place of the live version; nothing if it may.
 
-    `tried` are versions that were tried before, each with what came of it; `others` is what tasks and answers say.
+    `present` is the live version's file, `tried` are versions that were tried before, each with what came of it, and
+    `others` is what tasks and answers say.
     """
     role, _, name = live.name.partition("/")
     if refused := refusals(Path(role, f"{name}.md"), content.encode(errors="replace")):
         return [str(one) for one in refused[:MOST_FAULTS]]
     new = compiled_text(role, name, content)
-    before = tuple(section.text for section in live.source.sections)
     return [
         *_seen_before(live, new, tried),
         *_changed(live, new),
         *_hidden(live, new),
         *_unprotected(live, new),
-        *_grown(sum(map(len, before)), sum(len(section.text) for section in new.source.sections)),
-        *_copied("\n".join(before), content, others),
+        *_grown(len(present), len(content)),
+        *_copied(present, content, others),
     ]
 
 
@@ -166,7 +166,7 @@ def _part_on_data(text: str) -> str:
 def _grown(before: int, now: int) -> Iterator[str]:
     most = int(before * LONGER) + SLACK
     if now > most:
-        yield f"the sections have {now:,} characters instead of {before:,}; {most:,} are the most, so leave things out"
+        yield f"the file has {now:,} characters instead of {before:,}; {most:,} are the most, so leave things out"
 
 
 def _copied(before: str, content: str, others: Sequence[str]) -> Iterator[str]:
@@ -175,18 +175,19 @@ def _copied(before: str, content: str, others: Sequence[str]) -> Iterator[str]:
     A piece that is shared has a whole block of half its length in it, so only those are looked for.
     """
     half = PIECE // 2
-    old = set(before.splitlines())
-    new = " ".join(" ".join(line for line in content.splitlines() if line not in old).split())
+    old = {line.strip() for line in before.splitlines()}
+    new = " ".join(" ".join(line for line in content.splitlines() if line.strip() not in old).split())
+    known = " ".join(before.split())
     spoken = [" ".join(text.split()) for text in others]
     blocks = {text[at : at + half] for text in spoken for at in range(0, len(text) - half + 1, half)}
     for at in range(len(new) - half + 1):
         piece = new[max(0, at - half) : at + PIECE]
-        if new[at : at + half] in blocks and (shared := _longest(piece, spoken)):
+        if new[at : at + half] in blocks and (shared := _longest(piece, known, spoken)):
             yield f"the file repeats what a task or an answer says: {shared[:60]!r}…; say the rule, not the case"
             return
 
 
-def _longest(window: str, spoken: Sequence[str]) -> str:
-    """A piece of the window, long enough to count, that somebody has said."""
+def _longest(window: str, known: str, spoken: Sequence[str]) -> str:
+    """A piece of the window, long enough to count, that somebody has said and the present file has not."""
     pieces = (window[at : at + PIECE] for at in range(len(window) - PIECE + 1))
-    return next((piece for piece in pieces if any(piece in text for text in spoken)), "")
+    return next((piece for piece in pieces if piece not in known and any(piece in text for text in spoken)), "")

@@ -117,7 +117,7 @@ async def _asked(attempt: Attempt, tools: Toolkit, trials: Sequence[Trial], pair
     return await tools.ask(
         PROMPT,
         reply=RevisionReply,
-        check=lambda reply: faults(live, reply.template, tried, others),
+        check=lambda reply: faults(live, content, reply.template, tried, others),
         template=content,
         purpose=live.purpose,
         contracts={name: str(live.contracts.get(name, "json")) for name in live.inputs},
