@@ -22,7 +22,7 @@ from contracts.subjects import Address
 from contracts.v1.prompts import OutcomeScored
 from workers.prompt_lab.evidence import EvidenceReader
 from workers.prompt_lab.outcomes import readable
-from workers.prompt_lab.scoring import GRACE_S, deadline_of, is_overdue, scored, timer_of
+from workers.prompt_lab.scoring import due_at, is_overdue, scored, timer_of
 from workers.prompt_lab.weighing import Weighing
 from workers.prompting.template_history import ExperimentRecord
 from workers.runtime.bus import Bus
@@ -140,7 +140,7 @@ class Scorer:
         oldest = next(iter(weighing.pending), None)
         if oldest is None or self._timed.get(weighing.record.id) == oldest.unit:
             return
-        due = datetime.fromtimestamp(deadline_of(weighing.record, oldest) + GRACE_S, UTC)
+        due = datetime.fromtimestamp(due_at(weighing.record, oldest), UTC)
         name = timer_of(weighing.record, oldest)
         await self._bus.set_timer(oldest.chosen.tenant, oldest.chosen.run, name, due, unless_set=True)
         self._timed[weighing.record.id] = oldest.unit

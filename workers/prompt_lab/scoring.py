@@ -54,6 +54,11 @@ def scored(record: ExperimentRecord, pending: Pending, facts: Facts, now: float,
     )
 
 
+def due_at(record: ExperimentRecord, pending: Pending) -> float:
+    """When the unit's timer is to fire: its time is over for sure then, although timers are cut to milliseconds."""
+    return deadline_of(record, pending) + GRACE_S + 0.1
+
+
 def timer_of(record: ExperimentRecord, pending: Pending) -> str:
     """The name of the timer of a unit within its run: `prompt-<k>-<digest of template and unit>`."""
     digest = hashlib.sha256(f"{record.id} {pending.unit}".encode()).hexdigest()
