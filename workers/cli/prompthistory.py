@@ -48,7 +48,7 @@ def _more(entry: Entry) -> Iterator[str]:
         yield f"live {counted(fact.live)}; candidate {counted(fact.candidate)}"
         if fact.curve:
             after, better, worse, *_ = fact.curve[-1]
-            yield f"evidence after {after} outcomes: better 1 in {_odds(better)}, worse 1 in {_odds(worse)} by chance"
+            yield f"odds after {after} outcomes: {_odds(better)} that it is better, {_odds(worse)} that it is worse"
     if isinstance(fact, RevisionTried) and fact.gate:
         passed = "passed" if fact.gate.passed else "not passed"
         why = f": {fact.gate.why}" if fact.gate.why else ""
@@ -65,8 +65,9 @@ def counted(arm: ArmCount) -> str:
 
 
 def _odds(millionths: int) -> str:
-    """An e-value, from its ln in millionths: so unlikely is it to come about by chance (Ville's inequality)."""
-    return f"{math.exp(min(millionths / 1_000_000, 50)):,.3g}" if millionths > 0 else "1"
+    """`1,097:1` of an e-value, from its ln in millionths."""
+    odds = math.exp(max(-50, min(50, millionths / 1_000_000)))
+    return f"{odds:,.0f}:1" if odds >= 1 else f"1:{1 / odds:,.0f}"
 
 
 def entry_as_json(entry: Entry) -> dict[str, Any]:
