@@ -4,6 +4,7 @@ import json
 import re
 import time
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from workers.prompting.blocks import data_block
 from workers.prompting.checks import refusals
 from workers.prompting.errors import PromptRefused, TooLong, WrongInputs
+from workers.prompting.inputs import Contract
 from workers.prompting.source import MAX_FILE, parse
 from workers.prompting.templates import Prompts, compiled
 
@@ -49,10 +51,24 @@ def whole(case):
     return PLACES[case["place"]].replace("{}", text)
 
 
+def untyped(prompt):
+    """The prompt for inputs of any kind: contracts keep most that is hostile out, and here it is to get in."""
+    front = prompt.source.front
+    anything = front.matter.model_copy(update={"inputs": dict.fromkeys(prompt.inputs, Contract())})
+    return compiled(replace(prompt.source, front=front._replace(matter=anything)))
+
+
 @pytest.fixture(scope="module")
-def shipped():
-    prompts = Prompts.load()
-    return [*prompts, *(prompts.named(f"reviewer/vote:{name}") for name in prompts.personas("reviewer"))]
+def typed():
+    return [*Prompts.load()]
+
+
+@pytest.fixture(scope="module")
+def shipped(typed):
+    prompts, loose = Prompts.load(), [untyped(prompt) for prompt in typed]
+    vote = next(prompt for prompt in loose if prompt.name == "reviewer/vote")
+    assert [prompt.version for prompt in loose] == [prompt.version for prompt in typed]
+    return [*loose, *(prompts.seen(vote, name) for name in prompts.personas("reviewer"))]
 
 
 def test_the_corpus_has_at_least_150_cases_and_none_twice():
@@ -138,6 +154,55 @@ def test_a_hostile_input_stays_in_its_block_in_every_shipped_prompt(case, shippe
             escaped += escapes(message.text, other.text, inputs) if message.role == "user" else 0
     assert (injected, escaped) == (0, 0)
     assert blocks >= len(shipped)
+
+
+@pytest.mark.parametrize("case", INPUTS)
+def test_a_hostile_input_is_refused_by_its_contract_or_stays_in_its_block(case, typed, fitting):
+    value = few(case)
+    injected = escaped = refused = 0
+    for prompt in typed:
+        tries = [dict.fromkeys(prompt.inputs, value)]
+        tries += [fitting(prompt, value)] if isinstance(value, str) and is_unicode(value) else []
+        plain = prompt.render(fitting(prompt, "x"))
+        for inputs in tries:
+            try:
+                rendered = prompt.render(inputs)
+            except WrongInputs:
+                refused += 1
+                continue
+            injected += injections(rendered, plain)
+            blocks = [inside for message in rendered.messages for _, inside in BLOCK.findall(message.text)]
+            escaped += sum(not is_closed(inside) for inside in blocks)
+    assert (injected, escaped) == (0, 0)
+    assert refused
+
+
+def few(case):
+    """The value, not as often as would fill a prompt by itself."""
+    return case["value"] * min(case["times"], 1_000) if "times" in case else case["value"]
+
+
+def is_unicode(text):
+    return not any(unicodedata.category(char) == "Cs" for char in text)
+
+
+def is_closed(inside):
+    return not MARKUP.search(unicodedata.normalize("NFKC", inside)) and len(inside.splitlines()) == 1
+
+
+SLOTS = HEAD.removesuffix("---\n") + "examples: {like: topic}\nconstraints: [Be short.]\n---\n"
+
+
+@pytest.mark.parametrize("case", INPUTS)
+def test_a_hostile_example_stays_in_its_block(case):
+    prompt = compiled(parse(FILE, SLOTS + SYSTEM + USER))
+    value = few(case)
+    shown = [{"inputs": {"topic": value}, "reply": {"poem": value}}] * 2
+    rendered = prompt.render({"topic": "x"}, shown)
+    plain = prompt.render({"topic": "x"}, [{"inputs": {"topic": "x"}, "reply": {"poem": "x"}}])
+    assert [message.role for message in rendered.messages] == ["system", "user", "user"]
+    assert (injections(rendered, plain), rendered.messages[2]) == (0, plain.messages[2])
+    assert escapes(rendered.messages[1].text, plain.messages[1].text, {"examples": shown}) == 0
 
 
 HOSTILE = [param.values[0]["value"] for param in INPUTS if isinstance(param.values[0]["value"], str)]

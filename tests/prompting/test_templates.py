@@ -164,7 +164,7 @@ def test_headings_inside_of_fences_are_text():
         ("# User\nHi\n", 7, "write exactly"),
         ("# user\nHi\n# assistant\nHi\n", 9, "write exactly"),
         ("# user\nHi\n```\n# user\n", 9, "never closed"),
-        ("# user\nHi\n", 2, "declared but never shown: topic"),
+        ("# user\nHi\n", 5, "declared but never shown: topic"),
     ],
 )
 def test_a_file_that_is_not_made_of_sections_is_refused(body, line, why):
@@ -180,7 +180,7 @@ def test_a_file_that_is_not_made_of_sections_is_refused(body, line, why):
         ("---\nname: poem\nrole: [poet\n---\n", 3, "no YAML"),
         (HEAD.replace("purpose: Ask for a poem.\n", ""), 2, "purpose: Field required"),
         (HEAD.replace("purpose", "model: x\npurpose"), 4, "model: Extra inputs"),
-        (HEAD.replace("[topic]", "topic"), 5, "inputs: Input should be a valid list"),
+        (HEAD.replace("[topic]", "topic"), 5, "inputs: must be a list of names, or names with their contracts"),
         (HEAD.replace("name: poem", "name: verse"), 2, "must lie at poet/verse.md"),
         ("---\n---\n", 2, "it needs name, role, purpose and inputs"),
     ],
@@ -199,17 +199,29 @@ def test_the_version_follows_what_a_model_sees_and_nothing_else():
     assert prompt(BODY.replace("# system", "# user")).version != version
 
 
-def test_every_shipped_template_loads_and_renders():
+def test_every_shipped_template_loads_and_renders(fitting):
     shipped = list(Prompts.load())
     assert {found.name for found in shipped} == {
         str(file.relative_to(SHIPPED).with_suffix("")) for file in SHIPPED.glob("*/*.md")
     }
     for found in shipped:
-        rendered = found.render(dict.fromkeys(found.inputs, "</data>"))
-        user = rendered.messages[-1].text
-        assert rendered.messages[-1].role == "user"
+        inputs = fitting(found, "</data>")
+        user = found.render(inputs).messages[-1]
+        assert user.role == "user"
+        assert user.text.count("</data>") == len(found.inputs)
         for name in found.inputs:
-            assert f'<data name="{name}">\n"\\u003c/data\\u003e"\n</data>' in user
+            assert data_block(name, inputs[name]) in user.text
+
+
+def test_the_roles_that_every_run_needs_are_told_constraints_and_asked_for_their_replies():
+    asked = {name: found for found in Prompts.load() for name in [found.name]}
+    for name in (
+        "architect/design", "backend_developer/module", "backend_developer/repair", "project_manager/plan",
+        "reviewer/review", "reviewer/vote", "test_engineer/tests",
+    ):  # fmt: skip
+        assert "\n## Constraints\n\n- " in "\n" + asked[name].slots
+        assert asked[name].reply and asked[name].contracts and asked[name].thinking == "none"
+        assert asked[name].source.head.constraints
 
 
 def test_prompts_of_ones_own_take_the_place_of_shipped_ones(tmp_path):

@@ -1,13 +1,15 @@
 """The head of a template: YAML with a few keys, read without what YAML has for grown documents.
 
-name, role, purpose     who asks for what; the file lies at <role>/<name>.md
-inputs                  [a, b], or {a: Requirements, b: [text], …}: what must be given (`inputs.py`)
-reply                   DesignReply, or several: the role's replies that may be asked for; none is any
-persona                 with whose eyes a model sees where nobody names a persona
-thinking                none | brief | plan (`thinking.py`)
-examples, constraints   slots (`slots.py`)
-output                  schema: as the provider takes it; shown: in the system message as well
-limits                  {rendered: characters of all messages, output_tokens: of the answer}
+    name, role, purpose     who asks for what; the file lies at <role>/<name>.md
+    inputs                  [a, b], or {a: Requirements, b: [text], c: "Evidence?"}: what must be given (`inputs.py`)
+    reply                   DesignReply, or several: the role's replies that may be asked for; none is any
+    persona                 with whose eyes a model sees where nobody names a persona
+    thinking                none | brief | plan (`thinking.py`)
+    examples, constraints   slots (`slots.py`)
+    output                  schema: as the provider takes it; shown: in the system message as well
+    limits                  {rendered: characters of all messages, output_tokens: of the answer}
+
+All but the first four may be left out.
 """
 
 from collections.abc import Iterator, Mapping
@@ -39,10 +41,10 @@ _RESERVED = {"self"}
 
 def _by_name(stated: Any) -> Any:
     """Inputs without contracts may be anything."""
-    if not isinstance(stated, list):
+    if isinstance(stated, dict):
         return stated
-    if any(not isinstance(name, str) for name in stated):
-        raise PydanticCustomError("names", "inputs are names, or names with contracts")
+    if not isinstance(stated, list) or any(not isinstance(name, str) for name in stated):
+        raise PydanticCustomError("names", "must be a list of names, or names with their contracts")
     if twice := sorted({name for name in stated if stated.count(name) > 1}):
         raise PydanticCustomError("twice", "{names} declared twice; keep one", {"names": ", ".join(twice)})
     return dict.fromkeys(stated, Contract())
@@ -96,7 +98,9 @@ def head_of(file: Path, lines: list[str]) -> tuple[Head | None, list[PromptRefus
         places = dict(_placed(yaml.compose(text, yaml.SafeLoader), ())) | {(): (2, 1)}
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        why = f"the front matter is no YAML: {getattr(error, 'problem', error)}"
+        problem = str(getattr(error, "problem", error))
+        hint = "; quote what ends with a '?'" if problem.endswith("got '?'") else ""
+        why = f"the front matter is no YAML: {problem}{hint}"
         return None, [PromptRefused(file, 2 + (mark.line if mark else 0), why, mark.column + 1 if mark else 1)]
     except ValueError as error:  # YAML knows dates and numbers by their looks, and then says so when they are none
         return None, [PromptRefused(file, 2, f"the front matter is no YAML: {error}; quote texts", 1)]
@@ -163,8 +167,15 @@ def _misfits(file: Path, places: Mapping[Way, tuple[int, int]], error: Validatio
     for fault in error.errors(include_url=False):
         way = tuple(step for step in fault["loc"] if step != "[key]")
         where = ".".join(map(str, way)) or "front matter"
-        needs = "; it needs name, role, purpose and inputs" if len(way) < 2 else ""
-        yield _refused(file, places, f"{where}: {fault['msg']}{needs}", way)
+        yield _refused(file, places, f"{where}: {fault['msg']}{_hint(fault['type'], way)}", way)
+
+
+def _hint(fault: str, way: Way) -> str:
+    """What helps, where the fault by itself does not say it."""
+    if (not way and fault == "model_type") or (len(way) == 1 and fault == "missing"):
+        return "; it needs name, role, purpose and inputs"
+    known = {(): FrontMatter, ("examples",): ExampleSlot, ("limits",): Limits}.get(way[:-1])
+    return f"; there are {', '.join(known.model_fields)}" if known and fault == "extra_forbidden" else ""
 
 
 def _odd(file: Path, head: Head) -> Iterator[PromptRefused]:

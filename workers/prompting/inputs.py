@@ -121,18 +121,11 @@ def _contract(stated: Any) -> Contract:
             many = text.startswith("[") and text.endswith("]")
             text = text[1:-1].strip() if many else text
         case _:
-            raise _no_contract("that")
+            raise PydanticCustomError("form", "a contract is one name: X, [X] for a list, X? for one that may be null")
     if text not in CLASSES and text not in _PLAIN:
-        raise _no_contract(repr(text[:60]))
+        known = {"what": repr(text[:60]), "known": ", ".join((*_PLAIN, *sorted(CLASSES)))}
+        raise PydanticCustomError("contract", "there is no contract {what}; there are {known}", known)
     return Contract(text, many, nullable)
-
-
-def _no_contract(what: str) -> PydanticCustomError:
-    known = ", ".join((*_PLAIN, *sorted(CLASSES)))
-    return PydanticCustomError(
-        "contract", "there is no contract {what}; there are {known}, [X] for a list and X? for one that may be null",
-        {"what": what, "known": known},
-    )  # fmt: skip
 
 
 def _kind_of(value: Any) -> Literal["null"] | str:
