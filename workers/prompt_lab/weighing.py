@@ -56,6 +56,9 @@ class Weighing:
 
     def __init__(self, record: ExperimentRecord) -> None:
         self.record = record
+        started = record.started
+        self._which = started.k, started.role, started.name
+        self._template, self._metric = started.template, started.metric
         self._experiment = Experiment(plan_of(record))
         self._assigned: dict[str, Assigned] = {}
         self._settled: dict[str, Settled] = {}
@@ -69,9 +72,9 @@ class Weighing:
 
     def assigned(self, place: int, at: float, chosen: PromptChosen) -> None:
         """Take an assignment of the log; those of other experiments change nothing."""
-        if chosen.experiment != self.record.k or chosen.prompt != self.record.started.template or chosen.arm is None:
+        if chosen.experiment != self._which[0] or chosen.prompt != self._template or chosen.arm is None:
             return
-        unit = unit_of(self.record.started.metric, chosen.tenant, chosen.run, chosen.task)
+        unit = unit_of(self._metric, chosen.tenant, chosen.run, chosen.task)
         known = self._pending.get(unit)
         if unit not in self._settled and (known is None or place < known.place):
             self._pending[unit] = Pending(place, at, unit, chosen)
@@ -79,13 +82,15 @@ class Weighing:
 
     def scored(self, sequence: int, outcome: OutcomeScored) -> None:
         """Take an outcome with its sequence in `PROMPTS`; those of other experiments change nothing."""
-        if outcome.k != self.record.k or outcome.template != self.record.started.template:
+        if (outcome.k, outcome.role, outcome.name) != self._which:
             return
         unit = f"{outcome.tenant}/{outcome.run}/{outcome.task}"
-        settled = Settled(sequence, unit, outcome.won, outcome.cost, outcome.latency)
+        known = self._settled.get(unit)
+        if known is not None and known.place <= sequence:
+            return
+        settled = self._settled[unit] = Settled(sequence, unit, outcome.won, outcome.cost, outcome.latency)
         self._assign(Assigned(outcome.place, unit, outcome.epoch, outcome.arm))
-        self._settled[unit] = min(settled, self._settled.get(unit, settled), key=lambda one: one.place)
-        self._experiment.take(self._settled[unit])
+        self._experiment.take(settled)
         self._pending.pop(unit, None)
 
     @property
