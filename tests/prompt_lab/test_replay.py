@@ -29,7 +29,7 @@ from workers.llm.calls import CannotServe, Parked
 from workers.llm.catalogue import Catalogue
 from workers.llm.model import Completion
 from workers.prompt_lab.cases import Case, recorded
-from workers.prompt_lab.replay import Passing, Replayer, judged_by, project_with, role_of
+from workers.prompt_lab.replay import Passing, Replayer, Unheard, judged_by, project_with, role_of
 from workers.prompting.templates import Prompts, compiled_text
 from workers.runtime import topology
 from workers.runtime.errors import BusUnavailable, Impossible
@@ -216,6 +216,14 @@ async def test_a_vote_that_is_replayed_is_not_cast(lab):
     assert replayed.done.success is True and '"choice": "yes"' in replayed.output
     assert [call.asked for call in model.calls] == ["gone:model"]
     assert [name.partition(".")[0] for name in await lab.names("lab")] == ["llm"] and await lab.names("r1") == []
+
+
+async def test_a_role_can_not_say_anything_in_a_replay_and_can_read(lab):
+    await lab.bus.log.say(VOTE)
+    unheard = Unheard(lab.bus.log)
+    with pytest.raises(Impossible, match=r"result\.vote-1 is not said in a replay"):
+        await unheard.say(ANSWERED)
+    assert await unheard.find("flotilla.acme.r1.task.reviewer.vote-1.1") and len(await lab.names("r1")) == 1
 
 
 async def test_a_persona_sees_the_version_with_its_own_eyes(lab):

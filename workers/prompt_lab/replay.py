@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 import structlog
 
 from contracts.codec import ContractError, decode
+from contracts.message import Message
 from contracts.subjects import address_of
 from contracts.v1.journal import Call, ModelCalled
 from contracts.v1.projects import FileRef
@@ -29,7 +30,7 @@ from workers.prompt_lab.report import Done
 from workers.prompting.errors import TooLong, WrongInputs
 from workers.prompting.templates import Prompt
 from workers.runtime.errors import Impossible, MalformedReply, RefusedByModel, is_surprise
-from workers.runtime.ports import ArtifactMissing, Artifacts
+from workers.runtime.ports import ArtifactMissing, Artifacts, Log, Said
 from workers.runtime.role import Role
 from workers.runtime.roster import roles
 from workers.runtime.toolkit import Toolkit
@@ -104,6 +105,17 @@ class Passing(Artifacts):
         self._kept.clear()
 
 
+class Unheard:
+    """A log that is read as any, and that takes nothing in."""
+
+    def __init__(self, log: Log) -> None:
+        self.find, self.history, self.follow = log.find, log.history, log.follow
+
+    async def say(self, message: Message) -> Said:
+        """Nothing is said in a replay, whatever a role means to."""
+        raise Impossible(f"{address_of(message).name} is not said in a replay")
+
+
 class Replayer:
     """Replays cases within a task of the lab, whose toolkit is `tools`.
 
@@ -138,6 +150,7 @@ class Replayer:
         kept = {template: tuple(store.of(template).examples.values())} if store else {}
         name = f"{case.token}-{prompt.version}"
         inner = self._tools.replaying(task, name, {template: prompt}, artifacts, kept=kept)
+        inner.log = Unheard(inner.log)
         try:
             end = await _ended(role_of(template), task, inner)
             done = await self._judged(case, prompt, end, inner, artifacts)
