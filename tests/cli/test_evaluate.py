@@ -77,7 +77,7 @@ def test_what_went_wrong_is_said_by_case_and_outputs_are_compared() -> None:
     assert f"default/r0/design: from {FILE.version} to {OTHER.digest}" in text
     assert "  -  modules: 3" in text
     assert "\\x1b[31mred" in text
-    assert "and 10 more lines" in text
+    assert "and 8 more lines" in text
     assert "8 outputs differ in all" in text
 
 
@@ -90,6 +90,14 @@ def test_a_version_that_nobody_could_judge_has_no_rate() -> None:
     assert "not judged: artifact 12 is gone" in text
     assert "unknown" in text
     assert "the outputs are as recorded" in text
+
+
+def test_an_output_that_never_came_is_not_compared() -> None:
+    done = Done(version=FILE.version, success=False, why="no reply fits", diff="--- recorded\n+++ now\n-{\n-}\n+")
+    row = CaseDone(case="default/r1/design", recorded="builtin", done=(done,))
+    alone = Report(template=NAME, metric="valid", wanted="valid", source="last-1", cases=(row,),
+                   versions=(summed(FILE.version, "live", [done]),))  # fmt: skip
+    assert list(shown(alone, Page(100)))[-1] == "  default/r1/design  no reply fits"
 
 
 def test_as_json_the_report_is_whole() -> None:

@@ -12,7 +12,7 @@ from workers.prompt_lab.report import CaseDone, Done, Report, VersionReport
 
 HEADS = ("version", "asked as", "cases", "well", "rate", "at least", "cost", "per call")
 WIDEST_BAR, NARROWEST_BAR = 24, 6
-MOST_CASES, MOST_LINES = 5, 24
+MOST_CASES, MOST_LINES = 3, 24
 """Cases whose difference is printed, and lines of each; the report has all."""
 
 
@@ -38,8 +38,9 @@ def _versions(report: Report, page: Page) -> Iterator[str]:
     if page.width is not None and len(head) > page.width:
         for version, asked, cases, well, rate, bound, cost, latency in cells:
             named = version if asked == "-" else f"{version} ({asked})"
-            text = f"{named}: {well} of {cases} went well ({rate}, at least {bound}), {cost}, {latency}"
-            yield from hanging(text, page.width, 2)
+            yield from hanging(named, page.width, 2)
+            yield from hanging(f"  {well} of {cases} went well: {rate}, at least {bound}", page.width, 4)
+            yield from hanging(f"  cost {cost}, {latency} a call", page.width, 4)
         return
     yield head
     room = WIDEST_BAR if page.width is None else min(WIDEST_BAR, page.width - len(head) - 2)
@@ -89,7 +90,9 @@ def _of(report: Report, version: str) -> list[tuple[CaseDone, Done]]:
 
 
 def _differences(report: Report, page: Page, whole: str) -> Iterator[str]:
-    differing = [(case, done) for case in report.cases for done in case.done if done.diff]
+    differing = [(case, done) for case in report.cases for done in case.done if _says_something(done.diff)]
+    if not differing and any(done.diff for case in report.cases for done in case.done):
+        return
     if not differing:
         yield ""
         yield "the outputs do not differ" if len(report.versions) > 1 else "the outputs are as recorded"
@@ -98,7 +101,7 @@ def _differences(report: Report, page: Page, whole: str) -> Iterator[str]:
     for case, done in differing[:MOST_CASES]:
         yield ""
         yield from hanging(f"{plain(case.case)}: from {first} to {done.version}", page.width, 2)
-        lines = done.diff.split("\n")
+        lines = [line for line in done.diff.split("\n") if not line.startswith(("--- ", "+++ "))]
         for line in lines[:MOST_LINES]:
             yield _cut(f"  {_visible(line)}", page)
         if len(lines) > MOST_LINES:
@@ -107,6 +110,11 @@ def _differences(report: Report, page: Page, whole: str) -> Iterator[str]:
         more = f"{count(len(differing), 'output')} differ" if len(differing) != 1 else "1 output differs"
         yield ""
         yield from hanging(f"{more} in all" + (f"; {whole}" if whole else ""), page.width, 2)
+
+
+def _says_something(diff: str) -> bool:
+    """Whether there is an output to compare: where none came, all that differs is known from above."""
+    return any(line.startswith("+") and line[1:].strip() and not line.startswith("+++ ") for line in diff.split("\n"))
 
 
 def _visible(line: str) -> str:

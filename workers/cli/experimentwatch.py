@@ -46,10 +46,11 @@ async def _shown(outside: Outside, console: Console, look: Look, json: bool) -> 
                 say(jsonlib.dumps(as_json(standing)) if json else line(standing))
         return
     page, last = page_of(console), None
-    with Live(console=console, auto_refresh=False, transient=True) as live:
+    with Live(console=console, auto_refresh=False) as live:
         async with aclosing(_changes(outside, look)) as changes:
             async for last in changes:
                 live.update(_picture(last, page, console.height), refresh=True)
+            live.transient = True  # what is over is shown whole; what is left alone stays as it is
     for text in shown(last, page, outside.now()) if last is not None else ():
         say(text)
 
