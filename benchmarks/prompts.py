@@ -2,10 +2,10 @@
 
     python -m benchmarks.prompts [--renders 2000] [--json]
 
-Inputs are ordinary: a few kB of requirements, design or files. Checks are made once per version, when templates are
-loaded, and the time of that is printed, too. The reference renders the same sections in an environment without a
-sandbox, strictness or limits, and shows inputs with Jinja's own `tojson`. Both take turns, so neither has the quieter
-machine. Times are in milliseconds.
+Inputs are ordinary: a few kB of requirements, design or files, as workers give them; their contracts are checked each
+time. Templates are checked once per version, when they are loaded, and the time of that is printed, too. The reference
+renders the same sections in an environment without a sandbox, strictness, contracts or limits, and shows inputs with
+Jinja's own `tojson`. Both take turns, so neither has the quieter machine. Times are in milliseconds.
 """
 
 import argparse
@@ -17,7 +17,9 @@ from typing import Any
 
 import jinja2
 from jinja2.utils import htmlsafe_json_dumps
+from pydantic_core import to_jsonable_python
 
+from contracts.v1.projects import Design, Requirements
 from workers.prompting.templates import Prompt, Prompts
 
 GOAL_MS = 0.2
@@ -26,28 +28,53 @@ CRITERIA = [
     {"id": f"AC-{n}", "statement": f"A book with the number {n} can be made, found & deleted."} for n in range(12)
 ]
 MODULES = [
-    {"name": f"module_{n}", "files": [f"src/books/module_{n}.py"], "interface": "def find(id: int) -> Book | None: ..."}
+    {
+        "name": f"module_{n}",
+        "purpose": "Finds books.",
+        "files": [f"src/books/module_{n}.py"],
+        "interface": "def find(id: int) -> Book | None: ...",
+    }
     for n in range(6)
 ]
+DESIGN = Design.model_validate(
+    {"summary": "Small.", "package": "books", "modules": MODULES, "start": ["python", "-m", "books"]}
+)
+FILES = [{"path": f"src/books/module_{n}.py", "content": "def find(id: int) -> None:\n" * 20} for n in range(6)]
 INPUTS: dict[str, Any] = {
-    "idea": "A library service that tracks books with a title, an author, a unique ISBN, a price and a genre.",
-    "requirements": {"title": "Books", "summary": "Tracks books.", "criteria": CRITERIA},
-    "design": {"summary": "Small.", "modules": MODULES, "start": ["python", "-m", "books"]},
-    "module": MODULES[0],
-    "files": [{"path": f"src/books/module_{n}.py", "content": "def find(id: int) -> None:\n" * 20} for n in range(6)],
-}
-"""By name; any other input is a sentence."""
+    "Requirements": Requirements.model_validate(
+        {"title": "Books", "package": "books", "summary": "Tracks books.", "criteria": CRITERIA}
+    ),
+    "Design": DESIGN,
+    "Module": DESIGN.modules[0],
+    "[File]": FILES,
+    "Evidence?": {
+        "passed": False, "tests": 9, "failed": 2, "level": "landlock", "files_digest": "0" * 64,
+        "failures": [{"case": f"tests/test_books.py::test_{n}", "message": "assert 404 == 200"} for n in range(2)],
+    },
+    "[Finding]": [{"severity": "minor", "path": "src/books/module_1.py", "message": "A page is never empty."}] * 4,
+    "[Option]": [{"option": f"design-{n}", "text": "Small. " * 40, "files": FILES} for n in range(3)],
+    "[RoleBrief]": [{"name": f"role_{n}", "purpose": "Does a part of the work."} for n in range(6)],
+    "number": 10,
+}  # fmt: skip
+"""By contract; any other input is a sentence."""
 
 
 def inputs_of(prompt: Prompt) -> dict[str, Any]:
     """Ordinary inputs of this prompt."""
-    return {name: INPUTS.get(name, f"What there is to say of {name}.") for name in prompt.inputs}
+    contracts = prompt.source.head.inputs
+    return {name: _input(str(contract), f"What there is to say of {name}.") for name, contract in contracts.items()}
+
+
+def _input(contract: str, sentence: str) -> Any:
+    return INPUTS.get(contract, [sentence] if contract.startswith("[") else sentence)
 
 
 def reference_of(prompt: Prompt) -> Callable[[dict[str, Any]], list[str]]:
     """The same with plain Jinja2."""
     environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
-    environment.filters["data"] = lambda value, name: f'<data name="{name}">\n{htmlsafe_json_dumps(value)}\n</data>'
+    environment.filters["data"] = lambda value, name: (
+        f'<data name="{name}">\n{htmlsafe_json_dumps(to_jsonable_python(value))}\n</data>'
+    )
     templates = [environment.from_string(section.text) for section in prompt.source.sections]
     return lambda inputs: [template.render(inputs) for template in templates]
 

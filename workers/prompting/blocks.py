@@ -20,8 +20,12 @@ _BRACKET_MARKS = (
     "INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS|TOOL_CONTENT|ARGS|CALL_ID|THINK|PREFIX|MIDDLE|SUFFIX|"
     "IMG|IMG_BREAK|IMG_END|AUDIO|BEGIN_AUDIO|gMASK|sMASK"
 )
-_MARK = re.compile(rf"[\[\uff3b](?=/?(?:{_BRACKET_MARKS})[\]\uff3d])")
-"""Between brackets of JSON itself there is never such a word, so this only finds brackets inside of texts."""
+_WORD = rf"(?=/?(?:{_BRACKET_MARKS})[\]\uff3d])"
+_ASCII_MARK, _MARK = re.compile(rf"\[{_WORD}"), re.compile(rf"[\[\uff3b]{_WORD}")
+"""Between brackets of JSON itself there is never such a word, so these only find brackets inside of texts.
+
+The one for ASCII is ten times as fast, because all that it finds begins with one character.
+"""
 
 
 def data_block(name: str, value: Any) -> str:
@@ -33,9 +37,10 @@ def data_block(name: str, value: Any) -> str:
         raise WrongInputs(f"what is to be shown as {name!r} is nothing that JSON can say: {why}") from None
     for char, escaped in _ESCAPES.items():
         text = text.replace(char, escaped)
-    text = _MARK.sub(_escaped, text)
-    if not text.isascii():
-        text = _UNSAFE.sub(_escaped, text)
+    if text.isascii():
+        text = _ASCII_MARK.sub(_escaped, text)
+    else:
+        text = _UNSAFE.sub(_escaped, _MARK.sub(_escaped, text))
     return f'<data name="{name}">\n{text}\n</data>'
 
 

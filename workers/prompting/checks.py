@@ -20,6 +20,9 @@ from workers.prompting.places import PlacedLexer
 from workers.prompting.slots import behind_system
 from workers.prompting.source import MAX_FILE, Section, lines_of, taken_apart, unseen_in
 
+SHIPPED = Path(__file__).resolve().parents[2] / "prompts"
+"""The templates that come with Flotilla, in a checkout as in an installed wheel."""
+
 _WHAT_THERE_IS = 'templates have {{ input | data("name") }}, {% if input %} … {% endif %} and text'
 
 
@@ -63,7 +66,7 @@ def refusals(file: Path, content: bytes) -> list[PromptRefused]:
         parts = taken_apart(file, text_of(file, content))
     except PromptRefused as error:
         return [error]
-    found = [*parts.refused, *template_refusals(file, parts.head, parts.sections)]
+    found = [*parts.refused, *template_refusals(file, parts.head, parts.sections), *_unknown_persona(file, parts.head)]
     return sorted(found, key=lambda one: (one.line, one.column))
 
 
@@ -102,6 +105,17 @@ def _disproportions(file: Path, front: Head, sections: tuple[Section, ...], used
     if size > head.limits.rendered:
         why = f"the text alone has {size:,} characters; limits.rendered is {head.limits.rendered:,}"
         yield front.refused(file, why, "limits", "rendered")
+
+
+def _unknown_persona(file: Path, front: Head | None) -> Iterator[PromptRefused]:
+    """The persona lies beside the template, or comes with Flotilla."""
+    if not front or not (persona := front.matter.persona):
+        return
+    folders = (file.parent / "personas", SHIPPED / front.matter.role / "personas")
+    if not any((folder / f"{persona}.md").is_file() for folder in folders):
+        known = ", ".join(sorted({one.stem for folder in folders for one in folder.glob("*.md")})) or "none"
+        why = f"role {front.matter.role} has no persona {persona!r}; there are {known}"
+        yield front.refused(file, why, "persona")
 
 
 def _unreadable(file: Path, section: Section, error: Exception) -> PromptRefused:

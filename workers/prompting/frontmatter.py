@@ -174,7 +174,8 @@ def _hint(fault: str, way: Way) -> str:
     """What helps, where the fault by itself does not say it."""
     if (not way and fault == "model_type") or (len(way) == 1 and fault == "missing"):
         return "; it needs name, role, purpose and inputs"
-    known = {(): FrontMatter, ("examples",): ExampleSlot, ("limits",): Limits}.get(way[:-1])
+    by_way: Mapping[Way, type[BaseModel]] = {(): FrontMatter, ("examples",): ExampleSlot, ("limits",): Limits}
+    known = by_way.get(way[:-1])
     return f"; there are {', '.join(known.model_fields)}" if known and fault == "extra_forbidden" else ""
 
 

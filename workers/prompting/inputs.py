@@ -11,9 +11,9 @@ missing: the `duration_s` of evidence, and of an option all but its name; its `f
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from contracts.message import Prose, Token
@@ -44,7 +44,7 @@ class _ShownOption(BaseModel):
     title: Prose = ""
     text: Prose = ""
     evidence: _ShownEvidence | None = None
-    files: tuple[File | FileRef, ...] = ()
+    files: tuple[Annotated[File | FileRef, Field(union_mode="left_to_right")], ...] = ()
 
 
 CLASSES: Mapping[str, type[BaseModel]] = {

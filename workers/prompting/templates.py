@@ -14,6 +14,7 @@ from typing import Any
 
 from jinja2 import Template
 
+from workers.prompting import checks
 from workers.prompting.checks import Environment, content_of, persona_refusals, template_refusals, text_of
 from workers.prompting.errors import TooLong, UnknownPersona, UnknownPrompt, WrongInputs
 from workers.prompting.inputs import Contract
@@ -21,8 +22,7 @@ from workers.prompting.slots import ExampleSlot, Limits, behind_system, examples
 from workers.prompting.source import MessageRole, Source, lines_of, parse
 from workers.prompting.thinking import Thinking
 
-SHIPPED = Path(__file__).resolve().parents[2] / "prompts"
-"""The templates that come with Flotilla, in a checkout as in an installed wheel."""
+SHIPPED = checks.SHIPPED
 
 
 @dataclass(frozen=True)
