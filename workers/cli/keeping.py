@@ -15,7 +15,7 @@ from workers.cli.figures import count, plain, short
 from workers.cli.modeltable import hanging
 from workers.cli.outside import Outside, note, say
 from workers.cli.promptstores import agreed, checked_name, prompts_of
-from workers.cli.rereading import reread, won_by
+from workers.cli.rereading import question_of, reply_of, won_by
 from workers.cli.sessions import Session, checked_run, checked_tenant
 from workers.prompt_lab.outcomes import readable
 from workers.prompting.errors import PromptConflict
@@ -99,9 +99,10 @@ async def _recorded(
     await opened.entries(checked_run(run))
     bus, settings = opened.bus, opened.settings
     facts = readable(await bus.log.history(opened.tenant, run), settings.prefix)
-    heeded = await reread(facts, task, prompt.name, bus.log, bus.artifacts, store, settings)
+    asked = await question_of(facts, task, prompt.name, bus.log, bus.artifacts, store.files, settings)
+    reply = await reply_of(facts, task, prompt.name, asked.reply, bus.artifacts)
     won = won_by(facts, task, prompt.name, metric) if won is None else won
-    example = _example(prompt, to_jsonable_python(heeded.inputs), heeded.reply.model_dump(mode="json"), won, by)
+    example = _example(prompt, to_jsonable_python(asked.inputs), reply.model_dump(mode="json"), won, by)
     return example.model_copy(update={"tenant": opened.tenant, "run": run, "task": task})
 
 

@@ -1,11 +1,11 @@
 """The history of a template as lines and as JSON: what was said, by whom, what it did, and on what evidence."""
 
-import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 from contracts.v1.prompts import ArmCount, ExperimentEnded, OutcomeScored, RevisionTried, VersionPushed
+from workers.cli.evidencecurve import odds
 from workers.cli.figures import plain
 from workers.cli.modeltable import hanging
 from workers.prompting.template_history import Entry, TemplateHistory, Unread
@@ -48,7 +48,7 @@ def _more(entry: Entry) -> Iterator[str]:
         yield f"live {counted(fact.live)}; candidate {counted(fact.candidate)}"
         if fact.curve:
             after, better, worse, *_ = fact.curve[-1]
-            yield f"odds after {after} outcomes: {_odds(better)} that it is better, {_odds(worse)} that it is worse"
+            yield f"odds after {after} outcomes: {odds(better)} that it is better, {odds(worse)} that it is worse"
     if isinstance(fact, RevisionTried) and fact.gate:
         passed = "passed" if fact.gate.passed else "not passed"
         why = f": {fact.gate.why}" if fact.gate.why else ""
@@ -62,12 +62,6 @@ def counted(arm: ArmCount) -> str:
     """`40 of 43 won`; what never came counts as failed."""
     missing = f" ({arm.missing} without an outcome)" if arm.missing else ""
     return f"{arm.won} of {arm.won + arm.lost + arm.missing} won{missing}"
-
-
-def _odds(millionths: int) -> str:
-    """`1,097:1` of an e-value, from its ln in millionths."""
-    odds = math.exp(max(-50, min(50, millionths / 1_000_000)))
-    return f"{odds:,.0f}:1" if odds >= 1 else f"1:{1 / odds:,.0f}"
 
 
 def entry_as_json(entry: Entry) -> dict[str, Any]:
