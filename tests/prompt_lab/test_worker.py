@@ -164,6 +164,7 @@ async def test_a_worse_version_is_revised_gated_and_tried_and_twice_told_is_done
     started = await until(lambda: lab.facts("experiment"), "the experiment")
     (experiment,) = started
     assert isinstance(experiment, ExperimentStarted)
+    assert experiment.k == tried.experiment == 1
     assert (experiment.live, experiment.candidate, experiment.reason) == (bad, tried.candidate, tried.reason)
     versions = {fact.digest: fact for fact in await lab.facts("version")}
     assert isinstance(versions[tried.candidate], VersionPushed)

@@ -8,6 +8,7 @@ told the same, and one that dies on the way leaves nothing half-done: whoever is
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import fsum
 from typing import Any, TypeVar
 
@@ -142,14 +143,18 @@ def tried_in(facts: Facts, history: TemplateHistory, n: int, tenant: str, live: 
         why = f"the run was {closed.status}: {closed.reason}" if closed.reason else f"the run was {closed.status}"
         return plain.model_copy(update={"reason": why[:20_000]})
     gate = told.gate and judged(told.gate.cases, told.gate.live, told.gate.candidate)
-    is_there = told.candidate in history.versions
-    experiment = history.next_experiment if gate and gate.passed and is_there and told.of == live else None
-    return plain.model_copy(
-        update={
-            "of": told.of, "candidate": told.candidate if is_there else None, "reason": told.reason, "gate": gate,
-            "experiment": experiment,
-        }
-    )  # fmt: skip
+    candidate = told.candidate if told.candidate in history.versions else None
+    tried = plain.model_copy(update={"of": told.of, "candidate": candidate, "reason": told.reason, "gate": gate})
+    return tried.model_copy(update={"experiment": _experiment_of(history, tried, live)})
+
+
+def _experiment_of(history: TemplateHistory, tried: RevisionTried, live: str) -> int | None:
+    """The number of the experiment that follows at once."""
+    try:
+        wanted = wanted_experiment(replace(history, revisions=(*history.revisions, tried)), live)
+    except PromptConflict:
+        return None
+    return wanted.k if wanted else None
 
 
 def _is_ours(facts: Facts, template: str, n: int) -> bool:

@@ -12,6 +12,7 @@ from pathlib import Path
 from jinja2 import nodes
 
 from workers.prompting.checks import Environment, refusals
+from workers.prompting.errors import PromptRefused
 from workers.prompting.templates import Prompt, compiled_text
 
 MOST_FAULTS = 20
@@ -38,9 +39,11 @@ def faults(live: Prompt, present: str, content: str, tried: Mapping[str, str], o
     `others` is what tasks and answers say.
     """
     role, _, name = live.name.partition("/")
-    if refused := refusals(Path(role, f"{name}.md"), content.encode(errors="replace")):
-        return [str(one) for one in refused[:MOST_FAULTS]]
-    new = compiled_text(role, name, content)
+    try:
+        new = compiled_text(role, name, content)
+    except PromptRefused as refused:
+        every = refusals(Path(role, f"{name}.md"), content.encode(errors="replace"))
+        return [str(one) for one in every[:MOST_FAULTS]] or [str(refused)]
     return [
         *_seen_before(live, new, tried),
         *_changed(live, new),
