@@ -123,7 +123,8 @@ class OutcomeScored(PromptFact):
     """How a task of an experiment went. `task` is `-` where the run as a whole is counted once.
 
     `place` is the sequence of the assignment in the log. `won` is None when nothing came in time. `cost` is in
-    millionths of a dollar, `latency` in milliseconds; None is not known.
+    millionths of a dollar, `latency` in milliseconds; None is not known. One that is `void` counts for nothing: the
+    task was called off before it had an answer, because nobody needed one any more.
     """
 
     noun: ClassVar[str] = "outcome"
@@ -141,6 +142,7 @@ class OutcomeScored(PromptFact):
     won: bool | None
     cost: Annotated[int, Field(ge=0)] | None = None
     latency: Annotated[int, Field(ge=0)] | None = None
+    void: bool = False
     why: Annotated[str, StringConstraints(max_length=500)] = ""
 
 

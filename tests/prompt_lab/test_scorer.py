@@ -11,10 +11,12 @@ import pytest
 from contracts.codec import decode
 from contracts.prompt_facts import decode_prompt, encode_prompt, prompts_subject
 from contracts.subjects import Address, noun_filter
+from contracts.v1.ballots import DecisionMade, Option, VoteCast
+from contracts.v1.failures import TaskFailed
 from contracts.v1.journal import ModelCalled
 from contracts.v1.prompts import ExperimentEnded, ExperimentStarted, PromptChosen, VersionPushed
 from contracts.v1.runs import RunClosed, RunRequested
-from contracts.v1.tasks import PerformTask, TaskPerformed
+from contracts.v1.tasks import BallotAnswered, CastVote, PerformTask, TaskPerformed
 from workers.prompt_lab.scorer import Scorer
 from workers.prompt_lab.scoring import GRACE_S, scored
 from workers.prompt_lab.weighing import Pending, Weighing
@@ -377,8 +379,29 @@ def test_a_unit_is_open_until_its_run_ends_or_its_time_is_over():
     assert judged((1_059.0, CLOSED)).place == 7
 
 
+VOTER = {"ballot": "b", "voter": "v"}
+ASKED = CastVote(**WHO, **VOTER, role="reviewer", question="Which?", options=(Option(option="a"), Option(option="b")))
+DECIDED = DecisionMade(tenant="acme", run="r1", ballot="b", option="a", by="rule")
+
+
+def test_a_task_is_scored_as_soon_as_it_is_known_how_it_went():
+    failed = TaskFailed(**WHO, role="poet", attempt=1, error="malformed_reply", retry=True, reason="no poem")
+    assert judged((1_001.0, failed)).won is False
+    green = replace(RECORD, started=RECORD.started.model_copy(update={"metric": "no_repairs"}))
+    assert scored(green, PENDING, [(1_001.0, TaskPerformed(**WHO))], 0.0) is None
+
+
+def test_a_voter_that_was_called_off_counts_for_nothing():
+    off = judged((1_000.0, ASKED), (1_001.0, DECIDED))
+    assert (off.void, off.won) == (True, None)
+    assert judged((1_000.0, ASKED)) is None
+    voted = VoteCast(tenant="acme", run="r1", **VOTER, choice="a", task="t")
+    assert judged((1_000.0, ASKED), (1_001.0, DECIDED), (1_001.5, voted)) is None
+    answered = BallotAnswered(**WHO, **VOTER)
+    assert judged((1_000.0, ASKED), (1_001.0, voted), (1_001.0, DECIDED), (1_001.5, answered)).won is False
+
+
 def test_what_comes_after_the_deadline_is_too_late_whenever_somebody_looks():
     done = TaskPerformed(**WHO)
-    assert judged((1_059.0, done), (1_061.0, CLOSED)) is None
-    assert judged((1_059.0, done), (1_061.0, CLOSED), now=2_000.0).won is False
+    assert judged((1_059.0, done)).won is False
     assert judged((1_061.0, done), (1_062.0, CLOSED), now=2_000.0).won is None

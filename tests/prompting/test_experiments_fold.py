@@ -203,3 +203,11 @@ def test_a_plan_of_no_outcomes_is_refused():
 def test_a_plan_that_can_not_be_is_refused(nth, share):
     with pytest.raises(ValueError, match=r"give some|first is 1"):
         Plan(nth, (share,))
+
+
+def test_a_task_that_was_called_off_counts_for_nothing_and_holds_nothing_up():
+    plan = Plan(1, (500_000,))
+    facts = [Assigned(1, "a", 0, "live"), Assigned(2, "b", 0, "candidate"), Assigned(3, "c", 0, "candidate")]
+    facts += [Settled(4, "a", True), Settled(5, "b", None, void=True), Settled(6, "c", True)]
+    decided = Experiment(plan, facts).decide()
+    assert (decided.live, decided.candidate) == (Count(1), Count(1))

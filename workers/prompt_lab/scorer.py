@@ -23,7 +23,7 @@ from contracts.v1.prompts import OutcomeScored
 from workers.prompt_lab.evidence import EvidenceReader
 from workers.prompt_lab.outcomes import readable
 from workers.prompt_lab.scoring import due_at, is_overdue, scored, timer_of
-from workers.prompt_lab.weighing import Weighing
+from workers.prompt_lab.weighing import Pending, Weighing
 from workers.prompting.template_history import ExperimentRecord
 from workers.runtime.bus import Bus
 from workers.runtime.errors import BusUnavailable
@@ -31,10 +31,16 @@ from workers.runtime.prompt_store import PromptStore
 from workers.runtime.topology import LOG
 
 BY = "prompt_lab"
-NOUNS = ("run.closed", "timer")
+NOUNS = ("run.closed", "decision", "timer")
 """What the scorer is to be told of."""
 
 SWEEP_S = 30.0
+SWEPT = 50
+"""Runs that a sweep looks at: those of the oldest units, which alone hold anything up."""
+
+LOOKS, LOOK_AGAIN_S = 5, 0.2
+"""A decision may be in the log a moment before the results of those who voted."""
+
 RUNS_AT_ONCE = 8
 NAMES_AT_ONCE = 1_000
 
@@ -80,6 +86,11 @@ class Scorer:
         over = await self._over(weighing, address, at, sweep)
         for runs in _chunks(over, RUNS_AT_ONCE):
             await asyncio.gather(*(self._score(weighing, run, address, at) for run in runs))
+        for _ in range(LOOKS if address.noun == "decision" else 0):
+            if not any(_run_of(pending) == (address.tenant, address.run) for pending in weighing.pending):
+                break
+            await asyncio.sleep(LOOK_AGAIN_S)
+            await self._score(weighing, (address.tenant, address.run), address, at)
         if over:
             weighing = await self._reader.read(record)  # others may have been first with some of them
         ended = weighing.ended(BY)
@@ -93,13 +104,15 @@ class Scorer:
         self._timed.pop(record.id, None)
 
     async def _over(self, weighing: Weighing, address: Address, at: float, sweep: bool) -> dict[Run, None]:
-        """The runs of units that may be over: this one, those that are overdue, those that have an end."""
+        """The runs of units that may be over: this one, overdue ones, those that have an end, in a sweep the oldest."""
         record, seen = weighing.record, self._seen.setdefault(weighing.record.id, set())
         found: dict[Run, None] = {}
         unsure: dict[Run, None] = {}
         for pending in weighing.pending:
-            run = pending.chosen.tenant, pending.chosen.run
+            run = _run_of(pending)
             if run == (address.tenant, address.run) or is_overdue(record, pending, at):
+                found[run] = None
+            elif sweep and len(found) < SWEPT:
                 found[run] = None
             elif sweep or pending.unit not in seen:
                 unsure[run] = None
@@ -123,7 +136,7 @@ class Scorer:
         if told and all(stored.subject != end for stored in history):
             raise BusUnavailable(f"{end} is in the log, but can't be read yet")
         facts = readable(history, self._prefix)
-        units = [one for one in weighing.pending if (one.chosen.tenant, one.chosen.run) == run]
+        units = [one for one in weighing.pending if _run_of(one) == run]
         outcomes = [scored(weighing.record, pending, facts, at, BY) for pending in units]
         await self._say(weighing, [outcome for outcome in outcomes if outcome is not None])
 
@@ -148,6 +161,10 @@ class Scorer:
     async def _oldest(self) -> int:
         """The sequence of the first fact that the log still has."""
         return (await self._bus.js.stream_info(LOG)).state.first_seq
+
+
+def _run_of(pending: Pending) -> Run:
+    return pending.chosen.tenant, pending.chosen.run
 
 
 def _chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:

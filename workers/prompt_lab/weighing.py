@@ -88,7 +88,9 @@ class Weighing:
         known = self._settled.get(unit)
         if known is not None and known.place <= sequence:
             return
-        settled = self._settled[unit] = Settled(sequence, unit, outcome.won, outcome.cost, outcome.latency)
+        settled = self._settled[unit] = Settled(
+            sequence, unit, outcome.won, outcome.cost, outcome.latency, outcome.void
+        )
         self._assign(Assigned(outcome.place, unit, outcome.epoch, outcome.arm))
         self._experiment.take(settled)
         self._pending.pop(unit, None)

@@ -144,9 +144,9 @@ def consensus_filters(prefix: str) -> list[str]:
 
 
 def prompt_lab_filters(prefix: str) -> list[str]:
-    """What the prompt lab is handed: its own tasks, the ends of runs, and deadlines of what it waits for."""
+    """What the prompt lab is handed: its own tasks, the ends of runs and ballots, and deadlines."""
     tasks = noun_filter("task", PROMPT_LAB, prefix=prefix)
-    return [tasks, *(noun_filter(noun, prefix=prefix) for noun in ("run.closed", "timer"))]
+    return [tasks, *(noun_filter(noun, prefix=prefix) for noun in ("run.closed", "decision", "timer"))]
 
 
 def lease_s(settings: Settings, consumer: str) -> float:

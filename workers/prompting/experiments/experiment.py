@@ -48,13 +48,15 @@ class Assigned(NamedTuple):
 
 class Settled(NamedTuple):
     """How a task went; `won` is None if nothing had come by its deadline. The earliest counts, so what comes after the
-    deadline changes nothing. `cost` and `latency` are in any unit; unknown is never taken for cheap or quick."""
+    deadline changes nothing. One that is `void` counts for nothing. `cost` and `latency` are in any unit; unknown is
+    never taken for cheap or quick."""
 
     place: int
     task: str
     won: bool | None
     cost: int | None = None
     latency: int | None = None
+    void: bool = False
 
 
 @dataclass(frozen=True)
@@ -141,7 +143,7 @@ class _Taken:
         self._split = Split(spending.SPLIT)
         self._counts = {arm: [0, 0, 0] for arm in ("live", "candidate")}
         self._curve: list[tuple[int, ...]] = []
-        self.outcomes = 0
+        self.outcomes = self.void = 0
         self.verdict: Verdict = "running"
         self.why: Why = ""
 
@@ -227,12 +229,15 @@ class Experiment:
         if not self._in_order:
             self._order, self._taken, self._in_order = sorted(self._assigned.values()), _Taken(self.plan), True
         taken = self._taken
-        while taken.verdict == "running" and taken.outcomes < len(self._order):
-            assigned = self._order[taken.outcomes]
+        while taken.verdict == "running" and taken.outcomes + taken.void < len(self._order):
+            assigned = self._order[taken.outcomes + taken.void]
             settled = self._settled.get(assigned.task)
             if settled is None:
                 return
-            taken.see(assigned, settled)
+            if settled.void:
+                taken.void += 1
+            else:
+                taken.see(assigned, settled)
 
 
 def _rank(fact: Settled) -> tuple[int, str]:
