@@ -217,7 +217,9 @@ class TestDiff:
         assert (result.exit_code, why in result.stderr) == (2, True)
 
 
-@pytest.mark.parametrize("command", ["ls", "show", "lint", "diff"])
+@pytest.mark.parametrize(
+    "command", ["ls", "show", "lint", "diff", "push", "label", "rollback", "history", "examples", "improve"]
+)
 def test_every_command_is_documented_with_an_example(command, desk):
     text = DOC.read_text()
     assert f"## `flotilla prompts {command}" in text
