@@ -14,6 +14,7 @@ from workers.cli.complaints import Misused
 from workers.cli.improvetext import improvement_as_json, improvement_shown
 from workers.cli.outside import Outside, note, say
 from workers.cli.promptstores import agreed, checked_name, followed, prompts_of, with_file
+from workers.prompt_lab.trigger import NOT_IMPROVED
 from workers.prompting.checks import content_of, text_of
 from workers.prompting.errors import PromptRefused
 from workers.prompting.moves import move, push, resolve, roll_back
@@ -21,9 +22,6 @@ from workers.prompting.source import parse
 from workers.prompting.template_history import LIVE, Entry, TemplateHistory
 from workers.prompting.templates import Prompt, compiled
 from workers.runtime.prompt_store import PromptStore
-
-NOT_IMPROVED = ("prompt_lab", "toolkit")
-"""Roles whose templates nobody's work is judged by: the lab's own, and the turns of a conversation."""
 
 
 async def push_one(outside: Outside, file: Path, label: str, why: str, json: bool, nats: str) -> None:
