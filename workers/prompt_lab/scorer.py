@@ -110,9 +110,11 @@ class Scorer:
         unsure: dict[Run, None] = {}
         for pending in weighing.pending:
             run = _run_of(pending)
-            if run == (address.tenant, address.run) or is_overdue(record, pending, at):
-                found[run] = None
-            elif sweep and len(found) < SWEPT:
+            if (
+                run == (address.tenant, address.run)
+                or is_overdue(record, pending, at)
+                or (sweep and len(found) < SWEPT)
+            ):
                 found[run] = None
             elif sweep or pending.unit not in seen:
                 unsure[run] = None

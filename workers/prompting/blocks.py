@@ -37,10 +37,9 @@ def data_block(name: str, value: Any) -> str:
         raise WrongInputs(f"what is to be shown as {name!r} is nothing that JSON can say: {why}") from None
     for char, escaped in _ESCAPES.items():
         text = text.replace(char, escaped)
-    if text.isascii():
-        text = _ASCII_MARK.sub(_escaped, text)
-    else:
-        text = _UNSAFE.sub(_escaped, _MARK.sub(_escaped, text))
+    text = (_ASCII_MARK if text.isascii() else _MARK).sub(_escaped, text)
+    if not text.isascii():
+        text = _UNSAFE.sub(_escaped, text)
     return f'<data name="{name}">\n{text}\n</data>'
 
 

@@ -37,14 +37,13 @@ class RenderedMessage:
 class Rendered:
     """A prompt with its inputs filled in; `name` and `version` are what the journal cites.
 
-    `reply` are the replies that may be asked for, any if it is empty. `thinking` says what field the reply gets, and
-    with `shown` the reply's schema is to stand in the system message, before `persona`, which that ends with.
+    `thinking` says whether the reply gets a field for it, and with `shown` the reply's schema is to stand in the system
+    message, before `persona`, which that ends with.
     """
 
     name: str
     version: str
     messages: tuple[RenderedMessage, ...]
-    reply: tuple[str, ...] = ()
     thinking: Thinking = "none"
     output_tokens: int = Limits().output_tokens
     shown: bool = False

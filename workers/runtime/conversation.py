@@ -46,11 +46,8 @@ class Question(Generic[R]):
 
     @property
     def request(self) -> ModelRequest:
-        """What a model is asked first. Raises `Impossible` for a reply that the prompt does not ask for."""
+        """What a model is asked first."""
         prompt = self.prompt
-        if prompt.reply and self.reply.__name__ not in prompt.reply:
-            asks = ", ".join(prompt.reply)
-            raise Impossible(f"prompt {prompt.name} asks for {asks}, and this task needs a {self.reply.__name__}")
         schema = schema_for(self.reply, prompt.thinking)
         messages = prompt.with_system(schema_shown(schema)) if prompt.shown else prompt.messages
         return ModelRequest(
