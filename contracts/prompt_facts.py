@@ -4,6 +4,8 @@ As in the log the subject is the identity, a payload must say its `kind` and `ve
 left out of it. None belongs to a run.
 """
 
+from hashlib import sha256
+
 from pydantic import ValidationError
 
 from contracts.codec import (
@@ -26,6 +28,12 @@ _CLASSES = {cls.noun: cls for cls in PROMPT_FACTS}
 def prompts_subject(prefix: str = PREFIX, *tokens: str) -> str:
     """A subject of the stream `PROMPTS`; with `>` as the last token a filter."""
     return ".".join((f"{prefix}-prompts", *tokens))
+
+
+def template_token(template: str) -> str:
+    """`role/name` as one token, which no other template has: its parts have no hyphens. Long ones end with a digest."""
+    token = template.replace("/", "-")
+    return token if len(token) <= 64 else f"{token[:51]}-{sha256(template.encode()).hexdigest()[:12]}"
 
 
 def subject_of_prompt(fact: PromptFact, prefix: str = PREFIX) -> str:

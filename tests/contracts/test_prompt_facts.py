@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.codec import MAX_ERRORS, ContractError, Malformed, NewerVersion, NotJson, WrongName
-from contracts.prompt_facts import decode_prompt, encode_prompt, prompts_subject, subject_of_prompt
+from contracts.prompt_facts import decode_prompt, encode_prompt, prompts_subject, subject_of_prompt, template_token
 from contracts.schema_files import kind_of
 from contracts.v1.prompts import PROMPT_FACTS, EvaluatePrompt, LabelMoved, RevisePrompt, lab_order
 
@@ -233,3 +233,11 @@ def test_two_facts_have_one_subject_only_if_they_have_one_identity():
 )
 def test_an_order_to_the_prompt_lab_carries_over_into_an_instruction_and_back(order):
     assert lab_order(order.model_dump_json()) == order
+
+
+def test_two_templates_never_have_one_token_however_long_their_names_are():
+    longest = "a" * 64
+    tokens = {template_token(f"{role}/{name}") for role in (longest, "a" * 63) for name in (longest, "a" * 63, "b")}
+    assert len(tokens) == 6
+    assert all(len(token) <= 64 for token in tokens)
+    assert template_token("architect/design") == "architect-design"

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from contracts.codec import ContractError, decode
-from contracts.prompt_facts import decode_prompt, prompts_subject
+from contracts.prompt_facts import decode_prompt, prompts_subject, template_token
 from contracts.subjects import Address
 from contracts.v1.prompts import OutcomeScored, PromptChosen
 from workers.prompt_lab.weighing import Weighing, thinned
@@ -46,8 +46,7 @@ class EvidenceReader:
             reading.scored_upto = stored.sequence
             if (outcome := self._outcome(stored)) is not None:
                 reading.early[stored.sequence] = outcome
-        template = started.template.replace("/", "-")[:64]
-        chosen = Address("*", "*", "prompt", ("*", template)).subject(self._prefix)
+        chosen = Address("*", "*", "prompt", ("*", template_token(started.template))).subject(self._prefix)
         for stored in await self._log.scan(chosen, reading.assigned_upto):
             reading.assigned_upto = stored.sequence
             if (assigned := self._chosen(stored)) is not None:

@@ -28,6 +28,7 @@ from workers.prompting.template_history import ExperimentRecord
 from workers.runtime.bus import Bus
 from workers.runtime.errors import BusUnavailable
 from workers.runtime.prompt_store import PromptStore
+from workers.runtime.telemetry import Metrics
 from workers.runtime.topology import LOG
 
 BY = "prompt_lab"
@@ -55,8 +56,9 @@ _logger = structlog.get_logger(__name__)
 class Scorer:
     """Scores and decides the experiments that run. `sweep_s` is how often it looks for runs whose end it missed."""
 
-    def __init__(self, bus: Bus, store: PromptStore, sweep_s: float = SWEEP_S) -> None:
+    def __init__(self, bus: Bus, store: PromptStore, sweep_s: float = SWEEP_S, metrics: Metrics | None = None) -> None:
         self._bus, self._store, self._prefix = bus, store, bus.settings.prefix
+        self._metrics = metrics or Metrics()
         self._reader = EvidenceReader(bus.log, store, self._oldest, self._prefix)
         self._sweep_s = sweep_s
         self._one_at_a_time = asyncio.Lock()
@@ -98,6 +100,7 @@ class Scorer:
             await self._set_timer(weighing)
             return
         if await self._store.say(ended):
+            self._metrics.count_verdict(ended)
             _logger.info("experiment_ended", experiment=record.id, verdict=ended.verdict, why=ended.why)
         self._reader.forget(record)
         self._seen.pop(record.id, None)
@@ -148,6 +151,7 @@ class Scorer:
             subject = subject_of_prompt(outcome, self._prefix)
             said = await self._bus.publisher.publish(subject, encode_prompt(outcome))
             if said.news:
+                self._metrics.count_outcome(outcome)
                 weighing.scored(said.sequence, outcome)
 
     async def _set_timer(self, weighing: Weighing) -> None:

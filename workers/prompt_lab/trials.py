@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from contracts.codec import ContractError, decode
+from contracts.prompt_facts import template_token
 from contracts.subjects import Address, run_filter
 from contracts.v1.prompts import Metric, PromptChosen
 from contracts.v1.tasks import Outcome
@@ -41,7 +42,7 @@ class Trials:
 
     async def in_run(self, tenant: str, run: str, template: str, version: str, metric: Metric) -> list[Trial]:
         """Those of one run, if it is over. Raises `BusUnavailable`."""
-        chosen = await self._chosen(Address(tenant, run, "prompt", ("*", token_of(template))), template, version)
+        chosen = await self._chosen(Address(tenant, run, "prompt", ("*", template_token(template))), template, version)
         return await self._of_runs(chosen, metric)
 
     async def of(self, template: str, version: str, metric: Metric, before: float = math.inf) -> list[Trial]:
@@ -49,7 +50,7 @@ class Trials:
 
         With `before` only what the log had below that sequence counts: then it is the same whenever it is asked.
         """
-        everywhere = Address("*", "*", "prompt", ("*", token_of(template)))
+        everywhere = Address("*", "*", "prompt", ("*", template_token(template)))
         chosen = await self._chosen(everywhere, template, version, before)
         return [trial for trial in await self._of_runs(chosen[-LOOKED_AT:], metric) if trial.known < before]
 
@@ -85,11 +86,6 @@ class Trials:
                 tenant, run = stored.subject.split(".")[1:3]
                 found[tenant, run] = stored.sequence
         return found
-
-
-def token_of(template: str) -> str:
-    """The template as the token of a name in the log."""
-    return template.replace("/", "-")[:64]
 
 
 def chosen_in(stored: Iterable[Stored], prefix: str) -> list[PromptChosen]:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import structlog
 
 from contracts.codec import ContractError, decode
+from contracts.prompt_facts import template_token
 from contracts.subjects import Address
 from contracts.v1.journal import ModelCalled
 from contracts.v1.prompts import ExampleKept, PromptChosen
@@ -138,7 +139,7 @@ class ChosenPrompts:
             tenant=task.tenant,
             run=task.run,
             task=task.task,
-            template=_token(template),
+            template=template_token(template),
             attempt=task.attempt,
             prompt=template,
             prompt_version=choice.digest,
@@ -179,7 +180,7 @@ class ChosenPrompts:
             return None
 
     def _address(self, template: str) -> Address:
-        return Address(self._task.tenant, self._task.run, "prompt", (self._task.task, _token(template)))
+        return Address(self._task.tenant, self._task.run, "prompt", (self._task.task, template_token(template)))
 
     def _call(self, attempt: int, n: int) -> str:
         task = self._task
@@ -195,8 +196,3 @@ def _examples(
 def _fitting(prompt: Prompt, kept: Iterable[ExampleKept]) -> tuple[ExampleKept, ...]:
     """Those that this version can show: they may have been kept when it took other inputs."""
     return tuple(one for one in kept if not prompt.misfits(one.inputs)) if prompt.examples else ()
-
-
-def _token(template: str) -> str:
-    """The template as a token: its parts have no hyphens."""
-    return template.replace("/", "-")[:64]
