@@ -1,6 +1,8 @@
 """The turns of a conversation: continuation, repair, refusal and repetition, in the first delivery and in others."""
 
 import itertools
+import json
+import math
 
 import pytest
 from pydantic import BaseModel
@@ -8,7 +10,10 @@ from pydantic import BaseModel
 from contracts.codec import decode
 from workers.llm.calls import CannotServe
 from workers.llm.model import Completion, ModelUnavailable
+from workers.prompting.templates import Prompts, compiled_text
+from workers.runtime.conversation import Conversation, Question
 from workers.runtime.errors import MalformedReply, RefusedByModel, RepeatedReply
+from workers.runtime.journal import Journal, Terms
 
 GOOD = '{"lines": ["rain", "and snow"]}'
 HEAD, TAIL = GOOD[:18], GOOD[18:]
@@ -279,3 +284,71 @@ async def test_a_delivery_that_dies_anywhere_is_gone_on_with(toolkit, scripted, 
         assert len(log.facts) == calls
         assert await end_of(toolkit(serving(*models), redelivered=True)) == end
         assert [(entry.n, entry.completion, entry.request_sha256) for entry in entries(log)] == facts
+
+
+HEADER = "---\nname: poem\nrole: poet\npurpose: Ask.\ninputs: [topic]\n"
+SECTIONS = '---\n# system\n\nYou write poems.\n\n# user\n\n{{ topic | data("topic") }}\n'
+
+
+class TestSlots:
+    def request(self, more, persona=""):
+        prompt = compiled_text("poet", "poem", HEADER + more + SECTIONS)
+        prompt = prompt.seen_as("grump", persona) if persona else prompt
+        return Question("", prompt.render({"topic": "rain"}), Poem, None, 1).request
+
+    def test_without_any_the_request_is_as_ever(self):
+        request = self.request("")
+        assert (request.reply_schema, request.max_output_tokens) == (Poem.model_json_schema(), 32_000)
+        assert request.messages[0].text == "You write poems."
+
+    def test_the_limit_of_tokens_is_the_model_s(self):
+        assert self.request("limits: {output_tokens: 900}\n").max_output_tokens == 900
+
+    def test_thinking_is_asked_for_in_words_and_in_the_schema(self):
+        request = self.request("thinking: brief\n")
+        assert list(request.reply_schema["properties"]) == ["reasoning", "lines"]
+        assert "## Thinking" in request.messages[0].text
+
+    def test_a_schema_that_is_shown_is_the_one_that_is_asked_for_and_stands_before_the_persona(self):
+        request = self.request("thinking: plan\noutput: shown\nconstraints: [Be short.]\n", "Grumble.")
+        before, _, after = request.messages[0].text.partition("## Output\n\n")
+        assert before.endswith("- Be short.\n\n") and after.endswith("\n\nGrumble.")
+        shown = after.removesuffix("\n\nGrumble.").rpartition("\n")[2]
+        assert json.loads(shown) == request.reply_schema
+
+    async def test_the_thinking_is_in_the_journal_and_not_in_the_reply(self, conversing, scripted, log):
+        model = scripted('{"lines": ["rain"]}', '{"reasoning": "Rain first.", "lines": ["rain"]}')
+        assert await conversing(model, "thinking: brief\n").reply() == Poem(lines=["rain"])
+        assert "reasoning: must be there" in model.requests[1].messages[-1].text
+        assert "Rain first." in entries(log)[-1].completion
+
+    async def test_a_thought_that_was_cut_off_is_continued(self, conversing, scripted):
+        whole = '{"reasoning": "Rain comes first of all.", "lines": ["rain"]}'
+        model = scripted(cut(whole[:30]), whole[30:])
+        assert await conversing(model, "thinking: plan\n").reply() == Poem(lines=["rain"])
+
+    async def test_a_copy_gets_a_repair_turn(self, conversing, scripted):
+        model = scripted(GOOD, '{"lines": ["rain"]}')
+        assert await conversing(model, guard=no_snow).reply() == Poem(lines=["rain"])
+        assert "copied from example 1" in model.requests[1].messages[-1].text
+
+    async def test_a_copy_that_stays_one_ends_the_attempt(self, conversing, scripted):
+        with pytest.raises(MalformedReply, match="copied from example 1"):
+            await conversing(scripted(GOOD, GOOD), guard=no_snow).reply()
+
+
+def no_snow(text):
+    return ["copied from example 1"] if "snow" in text else []
+
+
+@pytest.fixture
+def conversing(task, log, artifacts, serving):
+    """Makes a conversation about a template with more in its front matter."""
+
+    def make(model, more="", guard=None):
+        prompt = compiled_text("poet", "poem", HEADER + more + SECTIONS)
+        question = Question("", prompt.render({"topic": "rain"}), Poem, None, 1, guard=guard)
+        journal = Journal(task, log, artifacts, serving(model), Terms(False, "flotilla", math.inf, 60.0, True, None))
+        return Conversation(question, journal, Prompts.load())
+
+    return make

@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
-from workers.runtime.replies import SHORTEST_REPEAT, DoesNotFit, fitting, joins, unfenced
+from workers.runtime.replies import SHORTEST_REPEAT, DoesNotFit, fitting, joins, schema_for, unfenced
 
 
 class Poem(BaseModel):
@@ -101,3 +101,71 @@ def test_a_fence_goes_even_without_its_other_half(text):
 
 def test_backticks_within_a_reply_stay():
     assert unfenced('{"a": "```json\\n```"}') == '{"a": "```json\\n```"}'
+
+
+class TestThinking:
+    WHOLE = '{"reasoning": "Rain first.", "lines": ["rain"]}'
+
+    def test_the_schema_begins_with_the_field(self):
+        schema = schema_for(Poem, "plan")
+        assert (list(schema["properties"]), schema["required"]) == (["reasoning", "lines"], ["reasoning", "lines"])
+        assert (schema["title"], schema_for(Poem)) == ("Poem", Poem.model_json_schema())
+
+    @pytest.mark.parametrize("thinking", ["brief", "plan"])
+    def test_the_reply_has_nothing_of_it(self, thinking):
+        class Strict(Poem, extra="forbid"):
+            pass
+
+        assert fitting([self.WHOLE], Strict, None, thinking) == Strict(lines=["rain"])
+        assert fitting([f"```json\n{self.WHOLE}\n```"], Strict, None, thinking) == Strict(lines=["rain"])
+        with pytest.raises(DoesNotFit, match="reasoning: Extra inputs"):
+            fitting([self.WHOLE], Strict, None)
+
+    @pytest.mark.parametrize(
+        "text", ['{"lines": []}', '{"reasoning": 3, "lines": []}', '{"reasoning": " ", "lines": []}']
+    )
+    def test_an_answer_without_it_does_not_fit(self, text):
+        with pytest.raises(DoesNotFit, match="reasoning: must be there, a text, before the other fields"):
+            fitting([text], Poem, None, "brief")
+
+    def test_other_faults_are_named_as_always(self):
+        with pytest.raises(DoesNotFit, match=r"\(whole answer\): Invalid JSON"):
+            fitting(["no"], Poem, None, "brief")
+        with pytest.raises(DoesNotFit, match="lines: Input should be a valid array"):
+            fitting(['{"reasoning": "x", "lines": 3}'], Poem, None, "brief")
+
+    def test_a_reply_with_such_a_field_of_its_own_keeps_it(self):
+        class Judged(BaseModel):
+            reasoning: str
+
+        assert fitting(['{"reasoning": "x"}'], Judged, None, "plan").reasoning == "x"
+
+    @given(st.lists(st.text(), max_size=4))
+    def test_whatever_the_answer_says_is_kept_as_it_was(self, lines):
+        text = json.dumps({"reasoning": "x", "lines": lines})
+        try:
+            plain = Poem.model_validate_json(json.dumps({"lines": lines}))
+        except ValueError:
+            return
+        assert fitting([text], Poem, None, "brief") == plain
+
+
+class TestGuard:
+    def test_it_sees_the_answer_and_none_of_the_thinking(self):
+        seen = []
+
+        def guard(text):
+            seen.append(json.loads(text))
+            return ()
+
+        fitting(['{"lines": ["rain"]}'], Poem, None, guard=guard)
+        fitting(['{"reasoning": "x", "lines": ["rain"]}'], Poem, None, "plan", guard)
+        assert seen == [{"lines": ["rain"]}] * 2
+
+    def test_its_faults_are_told_with_those_of_the_check(self):
+        with pytest.raises(DoesNotFit, match=r"^too wet; copied$"):
+            fitting(['{"lines": ["rain"]}'], Poem, lambda poem: ["too wet"], guard=lambda text: ["copied"])
+
+    def test_an_answer_of_the_wrong_shape_is_not_shown_to_it(self):
+        with pytest.raises(DoesNotFit, match="lines"):
+            fitting(['{"lines": 3}'], Poem, None, guard=lambda text: ["copied"])

@@ -8,7 +8,7 @@ A mapping is as good as the class: recorded inputs and examples are JSON. What p
 missing: the `duration_s` of evidence, and of an option all but its name; its `files` have their content.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated, Any, Literal
@@ -58,7 +58,11 @@ CLASSES: Mapping[str, type[BaseModel]] = {
 """The classes that an input may be of, by name."""
 
 _SHOWN: Mapping[str, type[BaseModel]] = {"Evidence": _ShownEvidence, "Option": _ShownOption}
-_PLAIN = ("text", "number", "json")
+_PLAIN: Mapping[str, Callable[[Any], bool]] = {
+    "text": lambda value: isinstance(value, str),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "json": lambda value: True,
+}
 
 
 @dataclass(frozen=True)
@@ -83,13 +87,8 @@ class Contract:
         return [f"{at}: {fault}" for at, one in enumerate(value) for fault in self._faults(one)]
 
     def _faults(self, value: Any) -> list[str]:
-        if self.kind == "json":
-            return []
-        if self.kind == "text":
-            return [] if isinstance(value, str) else [f"must be a text, not {_kind_of(value)}"]
-        if self.kind == "number":
-            fits = isinstance(value, int | float) and not isinstance(value, bool)
-            return [] if fits else [f"must be a number, not {_kind_of(value)}"]
+        if self.kind in _PLAIN:
+            return [] if _PLAIN[self.kind](value) else [f"must be a {self.kind}, not {_kind_of(value)}"]
         if isinstance(value, CLASSES[self.kind]):
             return []
         if not isinstance(value, Mapping):

@@ -109,10 +109,8 @@ class Prompt:
             left -= len(messages[-1].text)
         messages[-1:-1] = before
         whole = _introduced(messages, *(text for text in (self.slots, self.persona) if text))
-        return Rendered(
-            self.name, self.version, whole, self.reply, self.thinking, self.limits.output_tokens,
-            self.source.head.output == "shown", self.persona,
-        )  # fmt: skip
+        shown = self.source.head.output == "shown"
+        return Rendered(self.name, self.version, whole, self.thinking, self.limits.output_tokens, shown, self.persona)
 
     def _shown(self, examples: Sequence[Mapping[str, Any]]) -> str:
         most = self.examples.most if self.examples else 0
