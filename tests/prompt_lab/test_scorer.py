@@ -3,6 +3,7 @@
 import asyncio
 import random
 import uuid
+from collections import Counter
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -29,6 +30,7 @@ from workers.runtime.app import WorkerApp
 from workers.runtime.bus import Bus
 from workers.runtime.errors import BusUnavailable
 from workers.runtime.prompt_store import PromptStore
+from workers.runtime.telemetry import Metrics
 from workers.timekeeper.worker import Timekeeper
 
 TEMPLATE = """---
@@ -340,6 +342,75 @@ async def test_nothing_is_said_once_somebody_has_stopped_the_experiment(fleet):
     await fleet.close(run)
     await fleet.tell(scorer, run)
     assert await fleet.outcomes() == []
+
+
+class Counted:
+    """The metrics of replicas, as they would be added up."""
+
+    def __init__(self):
+        self.replicas = [Metrics(), Metrics()]
+
+    def outcomes(self, template):
+        """Outcomes by arm and how they went."""
+        labels = [(arm, outcome) for arm in ("live", "candidate") for outcome in ("won", "lost", "missing", "void")]
+        names = [{"template": template, "arm": arm, "outcome": outcome} for arm, outcome in labels]
+        counts = [self._sum("flotilla_prompt_outcomes_total", name) for name in names]
+        return {label: count for label, count in zip(labels, counts, strict=True) if count}
+
+    def verdicts(self, template, verdict):
+        return self._sum("flotilla_prompt_verdicts_total", {"template": template, "verdict": verdict})
+
+    def _sum(self, name, labels):
+        return sum(one.registry.get_sample_value(name, labels) or 0 for one in self.replicas)
+
+
+async def test_each_outcome_and_each_verdict_is_counted_by_the_replica_whose_word_was_news(fleet, tmp_path):
+    await fleet.experiment()
+    counted, said = Counted(), Counter()
+    async with store_on(fleet.bus, tmp_path) as other:
+        stores = (fleet.store, other)
+        scorers = [Scorer(fleet.bus, store, metrics=m) for store, m in zip(stores, counted.replicas, strict=True)]
+        while fleet.record is not None:
+            run = fleet.new_run()
+            assert fleet.runs < 200
+            arm = await fleet.begin(run)
+            await fleet.end(run, well=arm == "live")
+            await fleet.close(run)
+            await asyncio.gather(*(fleet.tell(scorer, run) for scorer in scorers * 2))
+            said[arm, "won" if arm == "live" else "lost"] += 1
+    assert counted.outcomes(fleet.template) == said
+    assert counted.verdicts(fleet.template, "rolled_back") == 1
+
+
+async def test_what_never_came_and_who_was_called_off_are_counted_as_that(fleet):
+    await fleet.experiment(within_s=1)
+    counted = Counted()
+    scorer, late, off = Scorer(fleet.bus, fleet.store, metrics=counted.replicas[0]), fleet.new_run(), fleet.new_run()
+    arms = [await fleet.begin(late), await fleet.begin(off, "vote")]
+    asked = CastVote(
+        **WHO | {"tenant": fleet.tenant, "run": off, "task": "vote"},
+        **VOTER,
+        attempt=2,
+        role="reviewer",
+        question="Which?",
+        options=(Option(option="a"), Option(option="b")),
+    )
+    await fleet.say(asked, DecisionMade(tenant=fleet.tenant, run=off, ballot="b", option="a", by="rule"))
+    await fleet.tell(scorer, off, "decision", ("b",))
+    await fleet.close(late)
+    await fleet.tell(scorer, late)
+    assert counted.outcomes(fleet.template) == Counter([(arms[0], "missing"), (arms[1], "void")])
+
+
+async def test_an_experiment_that_somebody_stops_is_no_verdict_of_outcomes(fleet):
+    await fleet.experiment()
+    counted, run = Counted(), fleet.new_run()
+    scorer = Scorer(fleet.bus, fleet.store, metrics=counted.replicas[0])
+    await fleet.begin(run)
+    assert await fleet.store.say(stop(fleet.store.of(fleet.template), "me", "enough"))
+    await fleet.close(run)
+    await fleet.tell(scorer, run)
+    assert (counted.outcomes(fleet.template), counted.verdicts(fleet.template, "stopped")) == ({}, 0)
 
 
 class Untouched:

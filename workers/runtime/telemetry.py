@@ -13,6 +13,7 @@ from faststream.prometheus.middleware import PrometheusMiddleware
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from contracts.v1.journal import Call
+from contracts.v1.prompts import ExperimentEnded, OutcomeScored
 from workers.llm.conventions import FailedCall
 from workers.llm.model import Completion
 from workers.runtime.redaction import Clean, CleanLines, clean_other_output, redactor_for
@@ -49,6 +50,8 @@ def logger(worker: str) -> Any:
     """A logger whose lines name the worker."""
     return structlog.get_logger().bind(worker=worker)
 
+
+_OUTCOMES = {True: "won", False: "lost", None: "missing"}
 
 WAITS_S = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, 50.0, 100.0, 250.0, 500.0)
 """Buckets of what models take, in seconds."""
@@ -104,6 +107,12 @@ class Metrics:
         self.waits = Counter("flotilla_waits", "tasks put back for models or budget", ["role", "what"], registry=r)
         self.votes = Counter("flotilla_votes", "votes by what became of them", ["how"], registry=r)
         self.ballots = Counter("flotilla_ballots", "ballots by what decided them", ["by"], registry=r)
+        self.outcomes = Counter(
+            "flotilla_prompt_outcomes", "outcomes of tasks in experiments", ["template", "arm", "outcome"], registry=r
+        )
+        self.proven = Counter(
+            "flotilla_prompt_verdicts", "experiments by what outcomes have proven", ["template", "verdict"], registry=r
+        )
         self.dead = Counter("flotilla_dead_letters", "messages that could not be handled", ["worker"], registry=r)
         self.verdicts = Counter(
             "flotilla_deliveries", "deliveries by how they were settled", ["worker", "settled"], registry=r
@@ -121,6 +130,15 @@ class Metrics:
             self.tokens.labels(target, "output").inc(call.output_tokens)
             if call.cost_usd is not None:
                 self.cost.labels(target).inc(call.cost_usd)
+
+    def count_outcome(self, scored: OutcomeScored) -> None:
+        """Count how a task of an experiment went."""
+        outcome = "void" if scored.void else _OUTCOMES[scored.won]
+        self.outcomes.labels(scored.template, scored.arm, outcome).inc()
+
+    def count_verdict(self, ended: ExperimentEnded) -> None:
+        """Count how an experiment ended."""
+        self.proven.labels(ended.template, ended.verdict).inc()
 
     def target(self, name: str) -> str:
         """The label of a target."""
