@@ -59,7 +59,7 @@ class PromptLab(RoleService):
         """Called once the broker is connected."""
         await super().start(env)
         assert self._store is not None
-        self._scorer = Scorer(env.bus, self._store)
+        self._scorer = Scorer(env.bus, self._store, metrics=env.metrics)
         self._improver = Improver(env.bus.log, self._store, env.settings.tenant, env.settings.prefix, self.log)
 
     async def work(self, delivery: Delivery) -> Verdict:
