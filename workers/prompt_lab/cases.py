@@ -125,9 +125,7 @@ async def found(
     With `before` only what the log had below that sequence counts: then the answer is the same whenever it is asked.
     Raises `BusUnavailable`.
     """
-    requested = await log.scan(f"{prefix}.*.*.run.requested")
-    known = [fact for fact in reversed(requested) if before is None or fact.sequence < before]
-    runs = [address for fact in known if (address := _address(fact, prefix)) is not None]
+    runs = await _runs(log, prefix, before)
     cases, left_out = list[Case](), list[str]()
     for some in _slices(runs, RUNS_AT_ONCE):
         readings = [_Run(log, template, run, prefix, before) for run in some]
@@ -142,6 +140,17 @@ async def found(
                 if len(cases) == last:
                     return Found(tuple(cases), tuple(left_out))
     return Found(tuple(cases), tuple(left_out))
+
+
+async def _runs(log: Record, prefix: str, before: int | None) -> list[Address]:
+    """An address in each run, the newest run first. One that is nothing but a ballot has no request."""
+    began = [*await log.scan(f"{prefix}.*.*.run.requested"), *await log.scan(f"{prefix}.*.*.ballot.*")]
+    known = sorted((fact for fact in began if before is None or fact.sequence < before), key=lambda fact: fact.sequence)
+    found: dict[tuple[str, str], Address] = {}
+    for fact in known:
+        if (address := _address(fact, prefix)) is not None:
+            found.setdefault((address.tenant, address.run), address)
+    return list(reversed(found.values()))
 
 
 async def _gone(digests: Iterable[str], artifacts: Artifacts) -> str:

@@ -78,8 +78,17 @@ class Trials:
         return [self._known[key] for key in keys if key in self._known]
 
     async def _ends(self, runs: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
-        """Where in the log those runs have ended that are over."""
-        subjects = [Address(*run, "run.closed").subject(self._prefix) for run in sorted(runs)]
+        """Where in the log those runs have ended that are over. A run that is only a ballot ends as that is decided."""
+        found = await self._named("run.closed", runs)
+        left = runs - set(found)
+        for run in left - set(await self._named("run.requested", left)):
+            if decided := await self._log.scan(Address(*run, "decision", ("*",)).subject(self._prefix)):
+                found[run] = decided[-1].sequence
+        return found
+
+    async def _named(self, noun: str, runs: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
+        """Those of the runs that have such a fact, and where it is."""
+        subjects = [Address(*run, noun).subject(self._prefix) for run in sorted(runs)]
         found: dict[tuple[str, str], int] = {}
         for at in range(0, len(subjects), NAMES_AT_ONCE):
             for stored in await self._log.find_all(subjects[at : at + NAMES_AT_ONCE]):
