@@ -70,7 +70,7 @@ class PromptLab(RoleService):
         if address.noun == "task":
             return await super().work(delivery)
         await self._scorer.heard(address, delivery.stored_at)
-        if address.noun == "run.closed":
+        if address.noun in ("run.closed", "decision"):
             await self._improver.closed(address.tenant, address.run)
         return ACK
 
