@@ -96,6 +96,7 @@ class TestPush:
         [
             (GOOD.replace("poems", "{{ topic }}"), "", "draft.md:9:14: "),
             (GOOD.replace("topic", "theme"), "", "can't stand for poet/poem: it takes theme, and is given topic"),
+            (GOOD.replace("role: poet", "role: poet\npersona: nobody"), "", "role poet has no persona 'nobody'"),
             (ODES, "a b", "'a b' is no label"),
             (ODES, "shipped", "shipped always means the file"),
             (None, "", "can't be read: No such file"),

@@ -211,3 +211,11 @@ def test_a_task_that_was_called_off_counts_for_nothing_and_holds_nothing_up():
     facts += [Settled(4, "a", True), Settled(5, "b", None, void=True), Settled(6, "c", True)]
     decided = Experiment(plan, facts).decide()
     assert (decided.live, decided.candidate) == (Count(1), Count(1))
+
+
+def test_where_everything_costs_nothing_there_is_next_to_no_evidence_that_it_is_dearer():
+    facts = [Assigned(n, f"t{n}", 0, "candidate" if n % 2 else "live") for n in range(1, 400)]
+    facts += [Settled(1_000 + n, f"t{n}", True, cost=0, latency=0) for n in range(1, 400)]
+    decided = Experiment(Plan(1, (500_000,)), facts).decide()
+    seen = [abs(amount) for point in decided.curve for amount in (point.dearer, point.slower)]
+    assert max(seen) < MILLION // 10

@@ -16,7 +16,7 @@ from workers.cli.outside import Outside, note, say
 from workers.cli.promptstores import agreed, checked_name, followed, prompts_of, with_file
 from workers.prompt_lab.trigger import NOT_IMPROVED
 from workers.prompting.checks import content_of, text_of
-from workers.prompting.errors import PromptRefused
+from workers.prompting.errors import PromptRefused, UnknownPersona
 from workers.prompting.moves import move, push, resolve, roll_back
 from workers.prompting.source import parse
 from workers.prompting.template_history import LIVE, Entry, TemplateHistory
@@ -32,6 +32,10 @@ async def push_one(outside: Outside, file: Path, label: str, why: str, json: boo
         shipped = store.shipped(name)
         if wrong := misfits(prompt, shipped or store.live(name)):
             raise Misused(f"{file} can't stand for {name}: {wrong[0]}")
+        try:
+            store.files.seen(prompt)
+        except UnknownPersona as error:
+            raise Misused(f"{file} can't stand for {name}: {error}") from None
 
         def decide(history: TemplateHistory) -> list[PromptFact]:
             came = push(history, prompt.version, content, by, why)

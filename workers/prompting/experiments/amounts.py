@@ -9,7 +9,10 @@ from workers.prompting.experiments.evidence import FOR_LOSSES, Evidence
 
 
 class Yardstick:
-    """An integer that follows the median of the amounts that it is shown."""
+    """An integer that follows the median of the amounts that it is shown, none of which is below 0.
+
+    It does not go below 0 itself, so where everything costs nothing, nothing is ever above it.
+    """
 
     __slots__ = ("_height",)
 
@@ -23,7 +26,7 @@ class Yardstick:
             return None
         above = amount is None or amount > self._height
         step = abs(self._height) // 16 + 1
-        self._height += step if above else -step
+        self._height = max(self._height + (step if above else -step), 0)
         return above
 
 
