@@ -22,7 +22,7 @@ MAX_FILE = 256 * 1024
 MAX_SECTIONS = 16
 
 _HEADINGS: dict[str, MessageRole] = {"# system": "system", "# user": "user"}
-_NEARLY_A_HEADING = re.compile(r"\s*#\s*(system|user|assistant|developer)\s*:?\s*")
+_NEARLY_A_HEADING = re.compile(r"#\s*(system|user|assistant|developer)\s*:?")
 _FENCE = re.compile(r" {0,3}(`{3,}(?=[^`]*$)|~{3,})(.*)")
 
 
@@ -102,7 +102,7 @@ def _sections(file: Path, lines: list[str], start: int) -> tuple[tuple[Section, 
         line = lines[index]
         if line in _HEADINGS:
             found.append((_HEADINGS[line], index))
-        elif _NEARLY_A_HEADING.fullmatch(looks_like(line)):
+        elif _NEARLY_A_HEADING.fullmatch(looks_like(line).strip()):
             why = f"{line!a} begins no section; write exactly '# system' or '# user', or another heading"
             refused.append(PromptRefused(file, index + 1, why, _column(line)))
         elif not found and line.strip() and not refused:
