@@ -122,7 +122,7 @@ class PromptStore:
             fact = decode_prompt(stored.subject, stored.data, self._prefix)
             if isinstance(fact, VersionPushed):
                 self._compile(fact)
-        except (ContractError, PromptRefused, ValueError) as error:
+        except Exception as error:  # whatever anybody says under a name, it must not keep others from being read
             if stored.subject not in self._spoiled:
                 _logger.error("spoiled_prompt", subject=stored.subject, sequence=stored.sequence, reason=str(error))
             self._spoiled[stored.subject] = str(error)
@@ -130,13 +130,10 @@ class PromptStore:
         self._histories.take(Kept(stored.sequence, stored.at.timestamp(), fact))
 
     def _compile(self, pushed: VersionPushed) -> None:
-        key = pushed.template, pushed.digest
-        if key in self._compiled:
-            return
         prompt = compiled_text(pushed.role, pushed.name, pushed.content)
         if prompt.version != pushed.digest:
             raise ValueError(f"the content has version {prompt.version}, and the subject says {pushed.digest}")
-        self._compiled[key] = prompt
+        self._compiled.setdefault((pushed.template, pushed.digest), prompt)
 
     def of(self, template: str) -> TemplateHistory:
         """What is known of `role/name`; nothing yet for one that nobody has touched."""

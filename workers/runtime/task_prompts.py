@@ -1,9 +1,12 @@
 """Which version of a template a task is given, and that it keeps it: through redeliveries, attempts and label moves.
 
-nobody ever touched the template      the file, and nothing is said
+nobody ever touched the template      the file, and nothing is said; this delivery keeps it from then on
 the task was given a version before   that one: the log has it under `prompt.<task>.<template>`
 calls of this attempt cite a version  that one: it was given before anybody touched the template
 else                                  what is live now, or the arm of the experiment that runs; said before it is used
+
+Where an experiment counts whole runs, all tasks of a run get the arm of its first one, whatever its share becomes, and a
+run that had tasks before it is not part of it.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +20,7 @@ from contracts.subjects import Address
 from contracts.v1.journal import ModelCalled
 from contracts.v1.prompts import ExampleKept, PromptChosen
 from contracts.v1.tasks import Task
-from workers.prompting.choice import Choice, choose
+from workers.prompting.choice import RUN_METRICS, Choice, choose
 from workers.prompting.errors import UnknownPrompt
 from workers.prompting.examples import chosen
 from workers.prompting.history import TemplateHistory
@@ -83,13 +86,15 @@ class ChosenPrompts:
         self._task, self._store, self._log, self._prefix = task, store, log, prefix
         self._again = again or task.attempt > 1
         self._given: dict[str, PromptChosen] = {}
+        self._untouched: set[str] = set()
 
     async def given(self, name: str, inputs: Mapping[str, Any]) -> Given:
         """The version that this task was given, or is given now."""
         plain, colon, persona = name.partition(":")
         store = await self._store.fresh()
         history, files = store.of(plain), store.files
-        if not history.is_touched:
+        if plain in self._untouched or not history.is_touched:
+            self._untouched.add(plain)
             return Given(files.named(name))
         said = self._given.get(plain)
         if said is None:
@@ -115,22 +120,15 @@ class ChosenPrompts:
         """What the log says that the task was given; it is said now if it does not say so yet."""
         subject = self._address(template).subject(self._prefix)
         if self._again and (stored := await self._log.find(subject)) is not None:
-            return self._read(stored, template) or self._fact(template, history, inputs, await self._cited(template))
-        cited = await self._cited(template) if self._again else None
-        fact = self._fact(template, history, inputs, cited)
+            return self._read(stored, template) or await self._fact(template, history, inputs)
+        fact = await self._fact(template, history, inputs)
         if (await self._log.say(fact)).news:
             return fact
         stored = await self._log.find(subject)
         return (self._read(stored, template) if stored else None) or fact
 
-    def _fact(
-        self, template: str, history: TemplateHistory, inputs: Mapping[str, Any], cited: Prompt | None
-    ) -> PromptChosen:
-        task, shipped = self._task, self._store.shipped(template)
-        if cited is not None:
-            choice = Choice(cited.version)
-        else:
-            choice = choose(history, shipped.version if shipped else "", task.tenant, task.run, task.task)
+    async def _fact(self, template: str, history: TemplateHistory, inputs: Mapping[str, Any]) -> PromptChosen:
+        task, choice = self._task, await self._choice(template, history)
         prompt = self._store.prompt(template, choice.digest)
         shown = _examples(prompt, history.examples.values(), inputs, (task.tenant, task.run)) if prompt else ()
         if not choice.digest:
@@ -148,6 +146,26 @@ class ChosenPrompts:
             arm=choice.arm,
             examples=tuple(example.id for example in shown),
         )
+
+    async def _choice(self, template: str, history: TemplateHistory) -> Choice:
+        if self._again and (cited := await self._cited(template)) is not None:
+            return Choice(cited.version)
+        task, shipped, running = self._task, self._store.shipped(template), history.running
+        if running and running.started.metric in RUN_METRICS and (first := await self._first_in_run(template)):
+            if first.experiment != running.k:
+                return Choice(running.started.live)
+            return Choice(first.prompt_version, first.experiment, first.epoch, first.arm)
+        return choose(history, shipped.version if shipped else "", task.tenant, task.run, task.task)
+
+    async def _first_in_run(self, template: str) -> PromptChosen | None:
+        """What the first task of the run was given that uses the template."""
+        task, token = self._task, template_token(template)
+        noun = Address(task.tenant, task.run, "prompt").subject(self._prefix)
+        for stored in await self._log.history(task.tenant, task.run):
+            named = stored.subject.startswith(f"{noun}.") and stored.subject.endswith(f".{token}")
+            if named and (said := self._read(stored, template)):
+                return said
+        return None
 
     async def _cited(self, template: str) -> Prompt | None:
         """The version that calls of this task cite already."""

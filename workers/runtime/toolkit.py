@@ -202,12 +202,25 @@ class Toolkit:
             if prompt.reply and reply.__name__ not in prompt.reply:
                 wanted = " or ".join(prompt.reply)
                 raise Impossible(f"prompt {name} version {prompt.version} asks for {wanted}, not {reply.__name__}")
-            rendered = prompt.render(inputs, [{"inputs": one.inputs, "reply": one.reply} for one in examples])
+            rendered, examples = _with_room(prompt, inputs, examples)
             return rendered, guard(prompt.examples, examples, inputs) if prompt.examples and examples else None
         except (UnknownPrompt, UnknownPersona, WrongInputs) as error:
             raise Impossible(str(error)) from error
         except TooLong as error:
             raise Impossible(f"the task is too large to show to a model: {error}") from error
+
+
+def _with_room(
+    prompt: Prompt, inputs: Mapping[str, Any], examples: tuple[ExampleKept, ...]
+) -> tuple[Rendered, tuple[ExampleKept, ...]]:
+    """The prompt with the best of the examples, as many as there is room for beside the task. Raises `TooLong`."""
+    while True:
+        try:
+            return prompt.render(inputs, [{"inputs": one.inputs, "reply": one.reply} for one in examples]), examples
+        except TooLong:
+            if not examples:
+                raise
+            examples = examples[:-1]
 
 
 async def _each(work: Callable[[X], Awaitable[Y]], values: Sequence[X]) -> list[Y]:
