@@ -157,12 +157,24 @@ def test_an_epoch_that_is_not_known_yet_holds_back_its_tasks_and_those_behind():
     later = record((HALF, HALF // 2))
     facts = [(kind, place, fact) for kind, place, fact in history(20)]
     ahead = chosen(21, later, epoch=1)
-    facts += [("assigned", 55, ahead), ("scored", 99, outcome(ahead, 55, True))]
+    facts.append(("assigned", 55, ahead))
     weighing = weighed(facts)
     assert weighing.decision().curve[-1].outcomes == 5
     weighing.renew(later)
+    weighing.scored(99, outcome(ahead, 55, True))
     assert weighing.decision().curve[-1].outcomes == 21
-    assert weighing.decision() == weighed(facts, later).decision()
+    assert weighing.decision() == weighed([*facts, ("scored", 99, outcome(ahead, 55, True))], later).decision()
+
+
+def test_an_outcome_of_an_epoch_that_is_not_known_is_left_out_and_shows_that_one_is_behind():
+    later = record((HALF, HALF // 2))
+    ahead = chosen(21, later, epoch=1)
+    weighing = weighed([*history(20), ("assigned", 55, ahead), ("scored", 99, outcome(ahead, 55, True))])
+    assert weighing.decision().curve[-1].outcomes == 20
+    assert weighing.is_ahead
+    weighing.renew(later)
+    assert weighing.decision().curve[-1].outcomes == 21
+    assert not weighing.is_ahead
 
 
 def test_a_long_curve_keeps_its_last_point_and_as_many_others_as_there_is_room_for():
@@ -255,7 +267,7 @@ async def test_what_can_not_be_read_is_passed_over():
 async def test_an_experiment_that_is_forgotten_is_read_from_the_beginning():
     world = World(history(3))
     weighing = await world.reader.read(RECORD)
-    world.reader.forget(RECORD)
+    world.reader.forget(RECORD.id)
     assert await world.reader.read(RECORD) is not weighing
     assert world.log.asked[1][1] == 0
 

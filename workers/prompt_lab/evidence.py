@@ -9,13 +9,17 @@ A decision is said by those alone who have read all assignments before each outc
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from contracts.codec import ContractError, decode
+import structlog
+
+from contracts.codec import ContractError, NewerVersion, decode
 from contracts.prompt_facts import decode_prompt, prompts_subject, template_token
 from contracts.subjects import Address
 from contracts.v1.prompts import OutcomeScored, PromptChosen
 from workers.prompt_lab.weighing import Weighing, thinned
 from workers.prompting.template_history import ExperimentRecord
 from workers.runtime.ports import Stored
+
+_logger = structlog.get_logger(__name__)
 
 __all__ = ["EvidenceReader", "Scans", "Weighing", "thinned"]
 
@@ -44,8 +48,7 @@ class EvidenceReader:
         outcomes = prompts_subject(self._prefix, started.role, started.name, "outcome", str(record.k), ">")
         for stored in await self._prompts.scan(outcomes, reading.scored_upto):
             reading.scored_upto = stored.sequence
-            if (outcome := self._outcome(stored)) is not None:
-                reading.early[stored.sequence] = outcome
+            self._hear(reading, stored)
         chosen = Address("*", "*", "prompt", ("*", template_token(started.template))).subject(self._prefix)
         for stored in await self._log.scan(chosen, reading.assigned_upto):
             reading.assigned_upto = stored.sequence
@@ -54,9 +57,9 @@ class EvidenceReader:
         await self._take_early(reading)
         return reading.weighing
 
-    def forget(self, record: ExperimentRecord) -> None:
-        """Keep nothing of an experiment that is over."""
-        self._read.pop(record.id, None)
+    def forget(self, experiment: str) -> None:
+        """Keep nothing of the experiment `role/name/k`, which is over."""
+        self._read.pop(experiment, None)
 
     async def _take_early(self, reading: "_Reading") -> None:
         """Take the outcomes as far as the log is read, and those whose assignment it has no more."""
@@ -64,16 +67,21 @@ class EvidenceReader:
         if any(outcome.place > upto for outcome in reading.early.values()):
             upto = max(upto, await self._oldest() - 1)
         for sequence, outcome in tuple(reading.early.items()):
-            if outcome.place <= upto:
+            if outcome.place <= upto or reading.weighing.awaits(outcome):
                 reading.weighing.scored(sequence, outcome)
                 del reading.early[sequence]
 
-    def _outcome(self, stored: Stored) -> OutcomeScored | None:
+    def _hear(self, reading: "_Reading", stored: Stored) -> None:
         try:
             fact = decode_prompt(stored.subject, stored.data, self._prefix)
-        except ContractError:
-            return None
-        return fact if isinstance(fact, OutcomeScored) else None
+        except NewerVersion:
+            return
+        except ContractError as error:
+            _logger.error("spoiled_prompt", subject=stored.subject, sequence=stored.sequence, reason=str(error))
+            reading.weighing.spoiled(stored.sequence, "/".join(stored.subject.split(".")[5:]))
+            return
+        if isinstance(fact, OutcomeScored):
+            reading.early[stored.sequence] = fact
 
     def _chosen(self, stored: Stored) -> PromptChosen | None:
         try:

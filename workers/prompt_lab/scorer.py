@@ -66,18 +66,37 @@ class Scorer:
         self._timed: dict[str, str] = {}
         self._swept_at = time.monotonic()
 
+    @property
+    def weighed(self) -> frozenset[str]:
+        """The experiments, as `role/name/k`, that it has read facts of and that have not ended for all it knows."""
+        return frozenset(self._seen)
+
     async def heard(self, address: Address, at: float) -> None:
         """Take in that a fact of the log, the end of a run or a deadline, was stored at this time (seconds since 1970).
 
         Raises `BusUnavailable`.
         """
-        if address.noun not in NOUNS or not self._running(await self._store.fresh()):
+        if address.noun not in NOUNS:
+            return
+        running = self._running(await self._store.fresh())
+        self._forget_all_but(running)
+        if not running:
             return
         async with self._one_at_a_time:
             sweep = time.monotonic() >= self._swept_at + self._sweep_s
             self._swept_at = time.monotonic() if sweep else self._swept_at
             for record in self._running(self._store):
                 await self._weigh(record, address, at, sweep)
+
+    def _forget_all_but(self, running: Iterable[ExperimentRecord]) -> None:
+        """Keep nothing of experiments that somebody else has ended."""
+        for over in set(self._seen) - {record.id for record in running}:
+            self._forget(over)
+
+    def _forget(self, experiment: str) -> None:
+        self._reader.forget(experiment)
+        self._seen.pop(experiment, None)
+        self._timed.pop(experiment, None)
 
     def _running(self, store: PromptStore) -> list[ExperimentRecord]:
         histories = map(store.of, store.names())
@@ -88,23 +107,34 @@ class Scorer:
         over = await self._over(weighing, address, at, sweep)
         for runs in _chunks(over, RUNS_AT_ONCE):
             await asyncio.gather(*(self._score(weighing, run, address, at) for run in runs))
-        for _ in range(LOOKS if address.noun == "decision" else 0):
-            if not any(_run_of(pending) == (address.tenant, address.run) for pending in weighing.pending):
-                break
-            await asyncio.sleep(LOOK_AGAIN_S)
-            await self._score(weighing, (address.tenant, address.run), address, at)
+        if address.noun == "decision" and (address.tenant, address.run) in over:
+            await self._look_again(weighing, address, at)
         if over:
             weighing = await self._reader.read(record)  # others may have been first with some of them
         ended = weighing.ended(BY)
+        if ended is not None and weighing.is_ahead:
+            await self._store.refresh()  # or else the share was changed, and this replica has not heard of it
+            known = self._store.of(record.started.template).experiment(record.k)
+            ended = (await self._reader.read(known or record)).ended(BY)
         if ended is None:
             await self._set_timer(weighing)
             return
         if await self._store.say(ended):
             self._metrics.count_verdict(ended)
             _logger.info("experiment_ended", experiment=record.id, verdict=ended.verdict, why=ended.why)
-        self._reader.forget(record)
-        self._seen.pop(record.id, None)
-        self._timed.pop(record.id, None)
+        self._forget(record.id)
+
+    async def _look_again(self, weighing: Weighing, address: Address, at: float) -> None:
+        """Wait for the results of those who decided a ballot. Of a run that is requested there will be an end to hear
+        of; one that is nothing but a ballot has none."""
+        run = address.tenant, address.run
+        if await self._bus.log.find(Address(*run, "run.requested").subject(self._prefix)) is not None:
+            return
+        for _ in range(LOOKS):
+            if all(_run_of(pending) != run for pending in weighing.pending):
+                return
+            await asyncio.sleep(LOOK_AGAIN_S)
+            await self._score(weighing, run, address, at)
 
     async def _over(self, weighing: Weighing, address: Address, at: float, sweep: bool) -> dict[Run, None]:
         """The runs of units that may be over: this one, overdue ones, those that have an end, in a sweep the oldest."""

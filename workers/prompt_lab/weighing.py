@@ -2,7 +2,8 @@
 
 Whoever has taken the same facts, in whatever order and however often, finds the same decision to the last digit. An
 outcome says all that the log says of its assignment, so nothing is lost when the log has forgotten that. An assignment
-of an epoch that is not known yet holds back itself and all behind it.
+of an epoch that is not known yet holds back itself and all behind it. Once it has an outcome it is left out: a change
+of the share is in the stream before all outcomes by it, so there was none, or whoever reads is behind (`is_ahead`).
 """
 
 from collections.abc import Mapping
@@ -93,7 +94,23 @@ class Weighing:
         )
         self._assign(Assigned(outcome.place, unit, outcome.epoch, outcome.arm))
         self._experiment.take(settled)
-        self._pending.pop(unit, None)
+        self._leave(unit)
+
+    def spoiled(self, sequence: int, unit: str) -> None:
+        """Take that the name of a unit's outcome is taken by something that can't be read: it counts for nothing."""
+        if unit not in self._settled:
+            settled = self._settled[unit] = Settled(sequence, unit, None, void=True)
+            self._experiment.take(settled)
+            self._leave(unit)
+
+    def awaits(self, outcome: OutcomeScored) -> bool:
+        """Whether the unit of an outcome was assigned and has none yet."""
+        return f"{outcome.tenant}/{outcome.run}/{outcome.task}" in self._pending
+
+    @property
+    def is_ahead(self) -> bool:
+        """Whether facts are of epochs that the record does not have."""
+        return any(fact.epoch >= len(self.record.shares) for fact in self._assigned.values())
 
     @property
     def pending(self) -> tuple[Pending, ...]:
@@ -123,6 +140,12 @@ class Weighing:
             reason=reason_of(decision),
         )
 
+    def _leave(self, unit: str) -> None:
+        """A unit has its outcome; if its epoch is not known, it holds nothing back any more."""
+        self._pending.pop(unit, None)
+        assigned = self._assigned.get(unit)
+        self._is_stale |= assigned is not None and assigned.epoch >= len(self.record.shares)
+
     def _assign(self, fact: Assigned) -> None:
         known = self._assigned.get(fact.task)
         if known is not None and known <= fact:
@@ -136,8 +159,9 @@ class Weighing:
         """The fold of all facts, up to the first assignment of an epoch that is not known yet."""
         if self._is_stale:
             epochs, assigned = len(self.record.shares), self._assigned.values()
-            first = min((fact.place for fact in assigned if fact.epoch >= epochs), default=None)
-            taken = [fact for fact in assigned if first is None or fact.place < first]
+            unknown = [fact for fact in assigned if fact.epoch >= epochs and fact.task not in self._settled]
+            first = min((fact.place for fact in unknown), default=None)
+            taken = [fact for fact in assigned if fact.epoch < epochs and (first is None or fact.place < first)]
             self._experiment = Experiment(plan_of(self.record), [*taken, *self._settled.values()])
             self._is_stale = first is not None
         return self._experiment
