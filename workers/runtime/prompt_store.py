@@ -13,10 +13,8 @@ import structlog
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from contracts.codec import ContractError
 from contracts.prompt_facts import decode_prompt, encode_prompt, prompts_subject, subject_of_prompt
 from contracts.v1.prompts import PromptFact, VersionPushed
-from workers.prompting.errors import PromptRefused
 from workers.prompting.history import Histories, Kept, TemplateHistory, Unread
 from workers.prompting.templates import Prompt, Prompts, compiled_text
 from workers.runtime.direct_get import DirectGets

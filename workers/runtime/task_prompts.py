@@ -5,7 +5,7 @@ the task was given a version before   that one: the log has it under `prompt.<ta
 calls of this attempt cite a version  that one: it was given before anybody touched the template
 else                                  what is live now, or the arm of the experiment that runs; said before it is used
 
-Where an experiment counts whole runs, all tasks of a run get the arm of its first one, whatever its share becomes, and a
+Where an experiment counts whole runs, all tasks of a run get the arm of its first one, whatever its share becomes. A
 run that had tasks before it is not part of it.
 """
 
