@@ -1,5 +1,6 @@
 """What a busy fleet and hostile clients make of the scorer: on a real broker, without waiting for luck."""
 
+import asyncio
 import uuid
 from dataclasses import replace
 
@@ -17,6 +18,7 @@ from workers.prompting.choice import choose
 from workers.prompting.moves import stop
 from workers.prompting.templates import Prompts, compiled_text
 from workers.runtime import topology
+from workers.runtime.errors import BusUnavailable
 
 TEMPLATE = """---
 name: {name}
@@ -33,7 +35,7 @@ class Lab:
     """An experiment on a template of its own, and a scorer whose reads are counted."""
 
     def __init__(self, bus, store):
-        self.bus, self.store, self.reads = bus, store, 0
+        self.bus, self.store, self.reads, self.scans = bus, store, 0, 0
         self.name, self.tenant = f"poem_{uuid.uuid4().hex[:8]}", f"t{uuid.uuid4().hex[:8]}"
         self.template = f"poet/{self.name}"
         self.scorer = Scorer(replace(bus, log=self), store)
@@ -44,6 +46,10 @@ class Lab:
     async def history(self, tenant, run, after=0):
         self.reads += 1
         return await self.bus.log.history(tenant, run, after)
+
+    async def scan(self, subjects, after=0):
+        self.scans += 1
+        return await self.bus.log.scan(subjects, after)
 
     async def start(self, **more):
         digests = []
@@ -165,3 +171,31 @@ async def test_a_version_of_a_share_that_never_was_holds_things_up_until_its_tas
     await lab.end("r0")
     await lab.tell("r0")
     assert await lab.counted() == 1
+
+
+async def test_what_is_heard_while_the_scorer_is_busy_is_taken_in_together(lab):
+    await lab.start()
+    runs = [f"r{n}" for n in range(40)]
+    for run in runs:
+        await lab.begin(run)
+        await lab.end(run)
+    scans = lab.scans
+    await asyncio.gather(*(lab.tell(run) for run in runs))
+    assert await lab.counted() == len(runs)
+    assert lab.scans - scans < len(runs) // 2
+
+
+async def test_all_whose_facts_could_not_be_taken_in_are_told_so(lab):
+    await lab.start()
+    for run in ("r1", "r2"):
+        await lab.begin(run)
+    await lab.end("r2")
+    at = {"tenant": lab.tenant, "noun": "run.closed"}
+    early = lab.scorer.heard(Address(**at, run="r1"), 1.0)
+    told = await asyncio.gather(early, lab.tell("r2"), return_exceptions=True)
+    assert isinstance(told[0], BusUnavailable)
+    await lab.tell("r2")
+    assert await lab.counted() == 0
+    await lab.end("r1")
+    await lab.tell("r1")
+    assert await lab.counted() == 2

@@ -21,6 +21,7 @@ from contracts.prompt_facts import encode_prompt, subject_of_prompt
 from contracts.subjects import Address
 from contracts.v1.prompts import OutcomeScored
 from workers.prompt_lab.evidence import EvidenceReader
+from workers.prompt_lab.news import News, Rounds, Run
 from workers.prompt_lab.outcomes import readable
 from workers.prompt_lab.scoring import due_at, is_overdue, scored, timer_of
 from workers.prompt_lab.weighing import Pending, Weighing
@@ -45,9 +46,6 @@ LOOKS, LOOK_AGAIN_S = 5, 0.2
 RUNS_AT_ONCE = 8
 NAMES_AT_ONCE = 1_000
 
-Run = tuple[str, str]
-"""Tenant and run."""
-
 T = TypeVar("T")
 
 _logger = structlog.get_logger(__name__)
@@ -61,7 +59,7 @@ class Scorer:
         self._metrics = metrics or Metrics()
         self._reader = EvidenceReader(bus.log, store, self._oldest, self._prefix)
         self._sweep_s = sweep_s
-        self._one_at_a_time = asyncio.Lock()
+        self._rounds = Rounds(self._take)
         self._seen: dict[str, set[str]] = {}
         self._timed: dict[str, str] = {}
         self._swept_at = time.monotonic()
@@ -82,11 +80,13 @@ class Scorer:
         self._forget_all_but(running)
         if not running:
             return
-        async with self._one_at_a_time:
-            sweep = time.monotonic() >= self._swept_at + self._sweep_s
-            self._swept_at = time.monotonic() if sweep else self._swept_at
-            for record in self._running(self._store):
-                await self._weigh(record, address, at, sweep)
+        await self._rounds.hear((address, at))
+
+    async def _take(self, news: News) -> None:
+        sweep = time.monotonic() >= self._swept_at + self._sweep_s
+        self._swept_at = time.monotonic() if sweep else self._swept_at
+        for record in self._running(self._store):
+            await self._weigh(record, news, sweep)
 
     def _forget_all_but(self, running: Iterable[ExperimentRecord]) -> None:
         """Keep nothing of experiments that somebody else has ended."""
@@ -102,13 +102,11 @@ class Scorer:
         histories = map(store.of, store.names())
         return [record for history in histories if (record := history.running) is not None]
 
-    async def _weigh(self, record: ExperimentRecord, address: Address, at: float, sweep: bool) -> None:
+    async def _weigh(self, record: ExperimentRecord, news: News, sweep: bool) -> None:
         weighing = await self._reader.read(record)
-        over = await self._over(weighing, address, at, sweep)
-        for runs in _chunks(over, RUNS_AT_ONCE):
-            await asyncio.gather(*(self._score(weighing, run, address, at) for run in runs))
-        if address.noun == "decision" and (address.tenant, address.run) in over:
-            await self._look_again(weighing, address, at)
+        over = await self._over(weighing, news, sweep)
+        await self._score_all(weighing, over, news)
+        await self._look_again(weighing, news, news.decided & over.keys())
         if over:
             weighing = await self._reader.read(record)  # others may have been first with some of them
         ended = weighing.ended(BY)
@@ -124,55 +122,54 @@ class Scorer:
             _logger.info("experiment_ended", experiment=record.id, verdict=ended.verdict, why=ended.why)
         self._forget(record.id)
 
-    async def _look_again(self, weighing: Weighing, address: Address, at: float) -> None:
-        """Wait for the results of those who decided a ballot. Of a run that is requested there will be an end to hear
+    async def _look_again(self, weighing: Weighing, news: News, decided: Iterable[Run]) -> None:
+        """Wait for the results of those who decided ballots. Of a run that is requested there will be an end to hear
         of; one that is nothing but a ballot has none."""
-        run = address.tenant, address.run
-        if await self._bus.log.find(Address(*run, "run.requested").subject(self._prefix)) is not None:
-            return
+        alone = set(decided) - set(await self._that_have("run.requested", decided))
         for _ in range(LOOKS):
-            if all(_run_of(pending) != run for pending in weighing.pending):
+            alone &= {_run_of(pending) for pending in weighing.pending}
+            if not alone:
                 return
             await asyncio.sleep(LOOK_AGAIN_S)
-            await self._score(weighing, run, address, at)
+            await self._score_all(weighing, alone, news)
 
-    async def _over(self, weighing: Weighing, address: Address, at: float, sweep: bool) -> dict[Run, None]:
-        """The runs of units that may be over: this one, overdue ones, those that have an end, in a sweep the oldest."""
+    async def _over(self, weighing: Weighing, news: News, sweep: bool) -> dict[Run, None]:
+        """The runs of units that may be over: those of the news, overdue ones, those that have an end, in a sweep the
+        oldest."""
         record, seen = weighing.record, self._seen.setdefault(weighing.record.id, set())
         found: dict[Run, None] = {}
         unsure: dict[Run, None] = {}
         for pending in weighing.pending:
             run = _run_of(pending)
-            if (
-                run == (address.tenant, address.run)
-                or is_overdue(record, pending, at)
-                or (sweep and len(found) < SWEPT)
-            ):
+            if run in news.runs or is_overdue(record, pending, news.at) or (sweep and len(found) < SWEPT):
                 found[run] = None
             elif sweep or pending.unit not in seen:
                 unsure[run] = None
             seen.add(pending.unit)
-        return found | dict.fromkeys(await self._closed(unsure))
+        return found | dict.fromkeys(await self._that_have("run.closed", unsure))
 
-    async def _closed(self, runs: Iterable[Run]) -> list[Run]:
-        """Those of these runs that have an end."""
-        subjects = {self._end_of(run): run for run in runs}
+    async def _that_have(self, noun: str, runs: Iterable[Run]) -> list[Run]:
+        """Those of these runs that have such a fact."""
+        subjects = {Address(*run, noun).subject(self._prefix): run for run in runs}
         pages = [await self._bus.log.find_all(some) for some in _chunks(subjects, NAMES_AT_ONCE)]
         return [subjects[stored.subject] for page in pages for stored in page]
 
-    def _end_of(self, run: Run) -> str:
-        return Address(*run, "run.closed").subject(self._prefix)
+    async def _score_all(self, weighing: Weighing, runs: Iterable[Run], news: News) -> None:
+        units: dict[Run, list[Pending]] = {run: [] for run in runs}
+        for pending in weighing.pending if units else ():
+            if (run := _run_of(pending)) in units:
+                units[run].append(pending)
+        for some in _chunks(units, RUNS_AT_ONCE):
+            await asyncio.gather(*(self._score(weighing, run, units[run], news) for run in some))
 
-    async def _score(self, weighing: Weighing, run: Run, address: Address, at: float) -> None:
+    async def _score(self, weighing: Weighing, run: Run, units: Sequence[Pending], news: News) -> None:
         """Say how the units of a run went, as far as they are over."""
         history = await self._bus.log.history(*run)
-        end = self._end_of(run)
-        told = address.noun == "run.closed" and run == (address.tenant, address.run)
-        if told and all(stored.subject != end for stored in history):
+        end = Address(*run, "run.closed").subject(self._prefix)
+        if run in news.closed and all(stored.subject != end for stored in history):
             raise BusUnavailable(f"{end} is in the log, but can't be read yet")
         facts = readable(history, self._prefix)
-        units = [one for one in weighing.pending if _run_of(one) == run]
-        outcomes = [scored(weighing.record, pending, facts, at, BY) for pending in units]
+        outcomes = [scored(weighing.record, pending, facts, news.at, BY) for pending in units]
         await self._say(weighing, [outcome for outcome in outcomes if outcome is not None])
 
     async def _say(self, weighing: Weighing, outcomes: Sequence[OutcomeScored]) -> None:

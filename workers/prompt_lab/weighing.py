@@ -115,7 +115,7 @@ class Weighing:
     @property
     def pending(self) -> tuple[Pending, ...]:
         """The units without an outcome, the oldest first: nothing behind that one is taken before it."""
-        return tuple(sorted(self._pending.values(), key=lambda one: one.place))
+        return tuple(sorted(self._pending.values()))
 
     def decision(self) -> Decision:
         """What is decided by all facts so far, with counts and the curve."""
