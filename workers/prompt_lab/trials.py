@@ -4,7 +4,9 @@ A trial counts once its run is over. What a run says then stays so, and is read 
 """
 
 import math
+from collections import deque
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from contracts.codec import ContractError, decode
@@ -33,12 +35,22 @@ class _Key(NamedTuple):
     metric: Metric
 
 
+@dataclass
+class _Newest:
+    """The last tasks that were given a version, by what the log had up to a sequence."""
+
+    version: str
+    upto: int = 0
+    chosen: deque[PromptChosen] = field(default_factory=lambda: deque(maxlen=LOOKED_AT))
+
+
 class Trials:
     """The trials of all templates; those that were read before are not read again."""
 
     def __init__(self, log: Record, prefix: str) -> None:
         self._log, self._prefix = log, prefix
         self._known: dict[_Key, Trial] = {}
+        self._newest: dict[str, _Newest] = {}
 
     async def in_run(self, tenant: str, run: str, template: str, version: str, metric: Metric) -> list[Trial]:
         """Those of one run, if it is over. Raises `BusUnavailable`."""
@@ -50,19 +62,31 @@ class Trials:
 
         With `before` only what the log had below that sequence counts: then it is the same whenever it is asked.
         """
-        everywhere = Address("*", "*", "prompt", ("*", template_token(template)))
-        chosen = await self._chosen(everywhere, template, version, before)
-        return [trial for trial in await self._of_runs(chosen[-LOOKED_AT:], metric) if trial.known < before]
+        if before == math.inf:
+            chosen = await self._newest_of(template, version)
+        else:
+            chosen = (await self._chosen(_everywhere(template), template, version, before))[-LOOKED_AT:]
+        return [trial for trial in await self._of_runs(chosen, metric) if trial.known < before]
+
+    async def _newest_of(self, template: str, version: str) -> list[PromptChosen]:
+        """The last tasks that were given the version; only what came since the last time is read."""
+        newest = self._newest.get(template)
+        if newest is None or newest.version != version:
+            newest = self._newest[template] = _Newest(version)
+        stored = await self._log.scan(_everywhere(template).subject(self._prefix), newest.upto)
+        newest.chosen.extend(self._of_version(stored, template, version))
+        newest.upto = stored[-1].sequence if stored else newest.upto
+        return list(newest.chosen)
 
     async def _chosen(
         self, where: Address, template: str, version: str, before: float = math.inf
     ) -> list[PromptChosen]:
         stored = [one for one in await self._log.scan(where.subject(self._prefix)) if one.sequence < before]
-        return [
-            fact
-            for fact in chosen_in(stored, self._prefix)
-            if fact.prompt == template and fact.prompt_version == version
-        ]
+        return self._of_version(stored, template, version)
+
+    def _of_version(self, stored: Iterable[Stored], template: str, version: str) -> list[PromptChosen]:
+        chosen = chosen_in(stored, self._prefix)
+        return [fact for fact in chosen if fact.prompt == template and fact.prompt_version == version]
 
     async def _of_runs(self, chosen: list[PromptChosen], metric: Metric) -> list[Trial]:
         keys = {_key(fact, metric): fact for fact in chosen}
@@ -95,6 +119,10 @@ class Trials:
                 tenant, run = stored.subject.split(".")[1:3]
                 found[tenant, run] = stored.sequence
         return found
+
+
+def _everywhere(template: str) -> Address:
+    return Address("*", "*", "prompt", ("*", template_token(template)))
 
 
 def chosen_in(stored: Iterable[Stored], prefix: str) -> list[PromptChosen]:
