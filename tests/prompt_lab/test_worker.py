@@ -228,6 +228,15 @@ async def test_a_run_of_somebody_else_under_that_name_uses_up_no_money(lab):
     assert await lab.facts("experiment") == []
 
 
+async def test_a_run_under_the_name_of_an_attempt_that_is_not_due_is_no_attempt(lab):
+    await lab.improve()
+    run = run_of(TEMPLATE, 7)
+    await lab.say(run, PlannedTask(task="decide", role="architect", instruction="Anything."), tenant="lab")
+    assert (await lab.bus.log.say(RunClosed(tenant="lab", run=run, status="failed"))).news
+    await lab.improver().closed("lab", run)
+    assert await lab.facts("revision") == []
+
+
 async def test_an_instruction_that_is_no_order_says_what_is_wrong_with_it(lab):
     await lab.start("orchestrator", "prompt_lab")
     await lab.say("odd", PlannedTask(task="revise", role="prompt_lab", instruction='{"kind": "paint"}'))

@@ -82,7 +82,7 @@ class Improver:
         """Say what came of an attempt whose run is over, and go on with it."""
         await self._store.refresh()
         history, prompt = self._store.of(template), self._store.live(template)
-        if n not in history.taken("revision") and prompt is not None:
+        if n == history.next_revision and prompt is not None:  # anybody may name a run as one that is not due yet
             facts = readable(await self._log.history(self._tenant, run_of(template, n)), self._prefix)
             tried = tried_in(facts, history, n, self._tenant, prompt.version)
             if tried is not None and await self._store.say(tried):
