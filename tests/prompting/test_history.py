@@ -270,3 +270,11 @@ def test_a_long_history_is_folded_within_a_second():
     found = Histories(reversed(stream)).of("architect", "design")
     assert (found.next_move, len(found.examples), len(found.ignored)) == (2_001, 500, 0)
     assert time.perf_counter() - began < 1
+
+
+def test_a_long_history_takes_no_square_of_its_length():
+    facts = [moved(n, "x", None) for n in range(2, 12_002)]
+    began = time.process_time()
+    found = Histories(Kept(n, float(n), fact) for n, fact in enumerate(facts, 1)).of("architect", "design")
+    assert time.process_time() - began < 4.0
+    assert (len(found.timeline), found.next_move) == (12_000, 1)

@@ -97,13 +97,21 @@ def _caught_up(history: TemplateHistory, kept: Mapping[int, Kept]) -> TemplateHi
     later = sorted(sequence for sequence in kept if sequence > last)
     if len(history.timeline) + len(later) < len(kept):
         history, later = empty(history.role, history.name), sorted(kept)
+    entries = list(history.timeline)
     for sequence in later:
-        history = after(history, kept[sequence])
-    return history
+        history, entry = _after(history, kept[sequence])
+        entries.append(entry)
+    return replace(history, timeline=tuple(entries))
 
 
 def after(history: TemplateHistory, kept: Kept) -> TemplateHistory:
     """The history with one more fact of its template, the next in the stream's order."""
+    changed, entry = _after(history, kept)
+    return replace(changed, timeline=(*history.timeline, entry))
+
+
+def _after(history: TemplateHistory, kept: Kept) -> tuple[TemplateHistory, Entry]:
+    """The history with what one more fact changes, and its entry, which is not in the timeline yet."""
     try:
         rule = _RULES.get(type(kept.fact))
         if rule is None:
@@ -112,7 +120,7 @@ def after(history: TemplateHistory, kept: Kept) -> TemplateHistory:
         entry = Entry(kept, did)
     except _CannotHold as why:
         changed, entry = history, Entry(kept, str(why), ignored=True)
-    return replace(changed, numbers=_numbered(history, kept.fact), timeline=(*history.timeline, entry))
+    return replace(changed, numbers=_numbered(history, kept.fact)), entry
 
 
 def _numbered(history: TemplateHistory, fact: PromptFact) -> Mapping[str, Any]:

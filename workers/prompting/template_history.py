@@ -55,10 +55,12 @@ class Numbers:
 
     def taken(self, number: int) -> "Numbers":
         """These numbers and one more."""
-        beyond, lowest = self.beyond | {number}, self.next
+        if number != self.next:
+            return self if number in self else Numbers(self.next, self.beyond | {number})
+        beyond, lowest = self.beyond, self.next + 1
         while lowest in beyond:
             lowest += 1
-        return Numbers(lowest, frozenset(one for one in beyond if one > lowest))
+        return Numbers(lowest, frozenset(one for one in beyond if one > lowest) if beyond else beyond)
 
 
 @dataclass(frozen=True)
