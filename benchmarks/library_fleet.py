@@ -15,8 +15,9 @@ from contracts.codec import decode
 from contracts.subjects import Address
 from contracts.v1.ballots import BallotOpened
 from contracts.v1.journal import ModelCalled
+from contracts.v1.orders import EvaluatePrompt
 from contracts.v1.plans import Plan, PlannedTask
-from contracts.v1.prompts import EvaluatePrompt, Metric
+from contracts.v1.prompts import Metric
 from contracts.v1.runs import CancelRequested, RunClosed, RunRequested
 from contracts.v1.tasks import TaskPerformed
 from workers import fleet

@@ -12,8 +12,9 @@ from rich.console import Console
 from contracts.codec import encode
 from contracts.message import Message
 from contracts.subjects import subject_of
+from contracts.v1.orders import EvaluatePrompt
 from contracts.v1.projects import FileRef
-from contracts.v1.prompts import EvaluatePrompt, VersionPushed
+from contracts.v1.prompts import VersionPushed
 from contracts.v1.runs import RunClosed, RunRequested, Spent
 from contracts.v1.tasks import DesignProposed, DesignSystem, PerformTask, TaskPerformed
 from workers.cli.ballottext import Page

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from contracts.codec import MAX_ERRORS, ContractError, Malformed, NewerVersion, NotJson, WrongName
 from contracts.prompt_facts import decode_prompt, encode_prompt, prompts_subject, subject_of_prompt, template_token
 from contracts.schema_files import kind_of
-from contracts.v1.prompts import PROMPT_FACTS, EvaluatePrompt, LabelMoved, RevisePrompt, lab_order
+from contracts.v1.orders import EvaluatePrompt, RevisePrompt, lab_order
+from contracts.v1.prompts import PROMPT_FACTS, LabelMoved
 
 KINDS = [kind_of(cls) for cls in PROMPT_FACTS]
 NAMES = [f"v1/{kind}" for kind in KINDS]

@@ -8,7 +8,8 @@ import pytest_asyncio
 
 from contracts.codec import decode
 from contracts.v1.journal import ModelCalled
-from contracts.v1.prompts import EvaluatePrompt, LabelMoved, VersionPushed
+from contracts.v1.orders import EvaluatePrompt
+from contracts.v1.prompts import LabelMoved, VersionPushed
 from contracts.v1.runs import RunRequested
 from contracts.v1.tasks import PerformTask, PlanProject, TaskPerformed
 from workers.llm.calls import CannotServe, Parked

@@ -10,8 +10,8 @@ import pytest
 from benchmarks import library, library_recordings
 from benchmarks.library_fleet import FAULTS, Row, fits_of, target_of
 from benchmarks.library_turns import CONTINUE, MEND, Spoken, Told, Turn, told
+from contracts.v1.orders import EvaluatePrompt
 from contracts.v1.projects import Requirements
-from contracts.v1.prompts import EvaluatePrompt
 from workers.llm.builtin.faults import RATES, Faults
 from workers.llm.builtin.jobs.job import Brief
 from workers.llm.builtin.jobs.plan import plan

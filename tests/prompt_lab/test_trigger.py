@@ -3,6 +3,7 @@
 import pytest
 
 from contracts.v1.budgets import Budget
+from contracts.v1.orders import lab_order
 from contracts.v1.prompts import (
     ExperimentEnded,
     ExperimentStarted,
@@ -11,7 +12,6 @@ from contracts.v1.prompts import (
     LabelMoved,
     RevisionTried,
     VersionPushed,
-    lab_order,
 )
 from contracts.v1.runs import RunRequested
 from workers.prompt_lab.gate import is_held_out

@@ -12,15 +12,9 @@ from contracts.codec import decode
 from contracts.prompt_facts import decode_prompt, prompts_subject
 from contracts.subjects import Address
 from contracts.v1.failures import TaskFailed
+from contracts.v1.orders import RevisePrompt
 from contracts.v1.plans import Plan, PlannedTask
-from contracts.v1.prompts import (
-    ExperimentStarted,
-    GateResult,
-    ImprovementSet,
-    RevisePrompt,
-    RevisionTried,
-    VersionPushed,
-)
+from contracts.v1.prompts import ExperimentStarted, GateResult, ImprovementSet, RevisionTried, VersionPushed
 from contracts.v1.runs import RunClosed, RunRequested
 from workers import fleet
 from workers.llm.builtin import BuiltinModel

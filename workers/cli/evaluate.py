@@ -14,8 +14,9 @@ from rich.markup import escape
 from rich.status import Status
 
 from contracts.v1.budgets import Budget
+from contracts.v1.orders import EvaluatePrompt
 from contracts.v1.plans import Plan, PlannedTask
-from contracts.v1.prompts import EvaluatePrompt, Metric
+from contracts.v1.prompts import Metric
 from contracts.v1.runs import RunRequested
 from contracts.v1.tasks import TaskPerformed
 from workers.cli.ballottext import page_of

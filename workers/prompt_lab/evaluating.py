@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 from contracts.subjects import Address
-from contracts.v1.prompts import EvaluatePrompt
+from contracts.v1.orders import EvaluatePrompt
 from contracts.v1.tasks import Outcome, Task, TaskPerformed
 from workers.prompt_lab.cases import Case, Found, Record, found
 from workers.prompt_lab.outputs import difference, output_of

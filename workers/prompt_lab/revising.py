@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from contracts.subjects import Address
-from contracts.v1.prompts import GateResult, ImprovementSet, RevisePrompt, RevisionTried, VersionPushed
+from contracts.v1.orders import RevisePrompt
+from contracts.v1.prompts import GateResult, ImprovementSet, RevisionTried, VersionPushed
 from contracts.v1.tasks import PerformTask, TaskPerformed
 from workers.prompt_lab.cases import Case, Record, recorded
 from workers.prompt_lab.gate import LEAST_CASES, is_held_out, judged

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from contracts.v1.budgets import Budget
+from contracts.v1.orders import RevisePrompt
 from contracts.v1.plans import Plan, PlannedTask
-from contracts.v1.prompts import ExperimentStarted, ImprovementSet, RevisePrompt, RevisionTried
+from contracts.v1.prompts import ExperimentStarted, ImprovementSet, RevisionTried
 from contracts.v1.runs import RunRequested
 from workers.prompt_lab.gate import LEAST_CASES, is_held_out, judged
 from workers.prompting.choice import unit_of

@@ -8,7 +8,7 @@ from faststream import FastStream
 from pydantic import ValidationError
 
 from contracts.codec import described
-from contracts.v1.prompts import EvaluatePrompt, lab_order
+from contracts.v1.orders import EvaluatePrompt, lab_order
 from contracts.v1.tasks import PerformTask, TaskPerformed
 from workers.llm.calls import Caller
 from workers.prompt_lab.evaluating import evaluate
