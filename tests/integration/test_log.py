@@ -3,6 +3,7 @@
 import asyncio
 import json
 import signal
+from datetime import timedelta
 
 import pytest
 
@@ -66,6 +67,20 @@ async def test_history_after_a_sequence_shows_only_what_came_later(ward):
     assert [f.sequence for f in await ward.bus.log.history(TENANT, "r1", 1)] == [3]
     assert await ward.bus.log.history(TENANT, "r1", 3) == []
     assert await ward.bus.log.history(TENANT, "nobody") == []
+
+
+async def test_the_log_knows_where_a_time_begins(ward):
+    await ward.say(
+        *(ward.request(f"r{n}", "poet") for n in range(5)), RunClosed(tenant="acme", run="r0", status="failed")
+    )
+    requested = await ward.bus.log.scan("flotilla.*.*.run.requested")
+    wild = "flotilla.*.*.run.requested"
+    for n, stored in enumerate(requested):
+        assert await ward.bus.log.before(wild, stored.at) == n
+    assert await ward.bus.log.before(wild, requested[0].at - timedelta(days=400)) == 0
+    assert await ward.bus.log.before(wild, requested[-1].at + timedelta(microseconds=1)) is None
+    assert await ward.bus.log.before(wild, requested[-1].at + timedelta(days=1)) is None
+    assert await ward.bus.log.before("flotilla.*.*.run.closed", requested[0].at) == 5
 
 
 async def test_find_gives_the_fact_or_nothing(ward):

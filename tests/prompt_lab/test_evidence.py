@@ -11,7 +11,7 @@ from contracts.codec import encode
 from contracts.prompt_facts import encode_prompt, subject_of_prompt
 from contracts.subjects import subject_of
 from contracts.v1.prompts import ExperimentEnded, ExperimentStarted, OutcomeScored, PromptChosen
-from workers.prompt_lab.evidence import EvidenceReader
+from workers.prompt_lab.evidence import CLOCKS_S, EvidenceReader
 from workers.prompt_lab.weighing import MOST_POINTS, Weighing, reason_of, thinned
 from workers.prompting.choice import unit_of
 from workers.prompting.experiments.assignment import MILLION, arm_of
@@ -270,6 +270,23 @@ async def test_an_experiment_that_is_forgotten_is_read_from_the_beginning():
     world.reader.forget(RECORD.id)
     assert await world.reader.read(RECORD) is not weighing
     assert world.log.asked[1][1] == 0
+
+
+async def test_only_what_the_log_has_since_the_experiment_began_is_read():
+    world = World(history(3))
+    asked = []
+
+    async def before(subjects, at):
+        asked.append((subjects, at.timestamp()))
+        return None if len(asked) == 1 else 15
+
+    reader = EvidenceReader(world.log, world.prompts, world.oldest, "flotilla", before)
+    await reader.read(RECORD)
+    assert world.log.asked == []
+    await reader.read(RECORD)
+    await reader.read(RECORD)
+    assert asked == [("flotilla.*.*.prompt.*.architect-design", RECORD.at - CLOCKS_S)] * 2
+    assert [after for _, after in world.log.asked] == [15, 30]
 
 
 async def test_a_new_epoch_is_heard_of_with_the_record():

@@ -3,10 +3,12 @@
 A decision is said by those alone who have read all assignments before each outcome that they take:
 
     outcomes are read first, then the log         so that the log goes at least as far
+    the log is read from the experiment's start   and from an hour before that, as brokers' clocks differ
     an outcome ahead of the log waits             a copy of the log may lag behind; what the log keeps no more is past
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import Protocol
 
 import structlog
@@ -18,6 +20,9 @@ from contracts.v1.prompts import OutcomeScored, PromptChosen
 from workers.prompt_lab.weighing import Weighing, thinned
 from workers.prompting.template_history import ExperimentRecord
 from workers.runtime.ports import Stored
+
+CLOCKS_S = 3_600.0
+"""More than the clocks of two brokers ever differ by."""
 
 _logger = structlog.get_logger(__name__)
 
@@ -34,10 +39,18 @@ class Scans(Protocol):
 
 class EvidenceReader:
     """Reads experiments from the log and from `PROMPTS`, each time as far as they go. `oldest` tells the sequence of
-    the first fact that the log still has."""
+    the first fact that the log still has, `before` that below the first one under a wildcard since a time, if any."""
 
-    def __init__(self, log: Scans, prompts: Scans, oldest: Callable[[], Awaitable[int]], prefix: str) -> None:
+    def __init__(
+        self,
+        log: Scans,
+        prompts: Scans,
+        oldest: Callable[[], Awaitable[int]],
+        prefix: str,
+        before: Callable[[str, datetime], Awaitable[int | None]] | None = None,
+    ) -> None:
         self._log, self._prompts, self._oldest, self._prefix = log, prompts, oldest, prefix
+        self._before = before
         self._read: dict[str, _Reading] = {}
 
     async def read(self, record: ExperimentRecord) -> Weighing:
@@ -50,7 +63,7 @@ class EvidenceReader:
             reading.scored_upto = stored.sequence
             self._hear(reading, stored)
         chosen = Address("*", "*", "prompt", ("*", template_token(started.template))).subject(self._prefix)
-        for stored in await self._log.scan(chosen, reading.assigned_upto):
+        for stored in await self._assignments(chosen, reading):
             reading.assigned_upto = stored.sequence
             if (assigned := self._chosen(stored)) is not None:
                 reading.weighing.assigned(stored.sequence, stored.at.timestamp(), assigned)
@@ -60,6 +73,15 @@ class EvidenceReader:
     def forget(self, experiment: str) -> None:
         """Keep nothing of the experiment `role/name/k`, which is over."""
         self._read.pop(experiment, None)
+
+    async def _assignments(self, chosen: str, reading: "_Reading") -> list[Stored]:
+        """What the log has beyond what was read."""
+        if not reading.assigned_upto and self._before is not None:
+            began = datetime.fromtimestamp(reading.weighing.record.at - CLOCKS_S, UTC)
+            if (upto := await self._before(chosen, began)) is None:
+                return []
+            reading.assigned_upto = upto
+        return await self._log.scan(chosen, reading.assigned_upto)
 
     async def _take_early(self, reading: "_Reading") -> None:
         """Take the outcomes as far as the log is read, and those whose assignment it has no more."""

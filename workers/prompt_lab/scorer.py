@@ -57,7 +57,7 @@ class Scorer:
     def __init__(self, bus: Bus, store: PromptStore, sweep_s: float = SWEEP_S, metrics: Metrics | None = None) -> None:
         self._bus, self._store, self._prefix = bus, store, bus.settings.prefix
         self._metrics = metrics or Metrics()
-        self._reader = EvidenceReader(bus.log, store, self._oldest, self._prefix)
+        self._reader = EvidenceReader(bus.log, store, self._oldest, self._prefix, self._before)
         self._sweep_s = sweep_s
         self._rounds = Rounds(self._take)
         self._seen: dict[str, set[str]] = {}
@@ -190,6 +190,9 @@ class Scorer:
         name = timer_of(weighing.record, oldest)
         await self._bus.set_timer(oldest.chosen.tenant, oldest.chosen.run, name, due, unless_set=True)
         self._timed[weighing.record.id] = oldest.unit
+
+    async def _before(self, subjects: str, at: datetime) -> int | None:
+        return await self._bus.log.before(subjects, at)
 
     async def _oldest(self) -> int:
         """The sequence of the first fact that the log still has."""

@@ -87,6 +87,12 @@ class JetStreamLog(Log):
                 return found
             after = page[-1].sequence
 
+    async def before(self, subjects: str, at: datetime) -> int | None:
+        """The sequence below the first message under a wildcard that was stored then or later; None without one."""
+        since = at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        page, _ = await self._gets.ask({"batch": 1, "start_time": since, "next_by_subj": subjects})
+        return page[0].sequence - 1 if page else None
+
     async def runs(self, tenant: str) -> list[tuple[str, Stored, Stored | None]]:
         """Every run of a tenant, oldest first: its id, its request, its end."""
         requested = await self.scan(f"{self._prefix}.{tenant}.*.run.requested")
