@@ -120,6 +120,26 @@ class TestPush:
 
 
 class TestLabel:
+    def test_live_does_not_move_to_a_version_that_the_code_can_not_use(self, fleet):
+        other = GOOD.replace("topic", "theme")
+        digest = compiled_text("poet", "poem", other).version
+        fleet.said_before.append(VersionPushed(role="poet", name="poem", digest=digest, content=other, by="a script"))
+        push(fleet, "odes")
+        result = prompts(fleet, "label", NAME, "live", digest)
+        assert (result.exit_code, "it takes theme, and is given topic" in result.stderr) == (2, True), result.stderr
+        assert prompts(fleet, "label", NAME, "odd", digest).exit_code == 0
+
+    def test_a_version_whose_inputs_are_to_be_something_else_is_refused(self, fleet):
+        file = fleet.settings.prompts_dir / "poet" / "poem.md"
+        file.write_text(GOOD.replace("[topic]", "{topic: Design}"))
+        draft = fleet.folder / "odes.md"
+        draft.write_text(ODES.replace("[topic]", "{topic: Evidence}"))
+        assert "topic is to be a Evidence, and it is given a Design" in push(fleet, "odes").stderr
+        for fits in ("{topic: 'Design?'}", "[topic]", "{topic: Design}"):
+            draft.write_text(ODES.replace("[topic]", fits))
+            result = push(fleet, "odes")
+            assert result.exit_code == 0, result.stderr
+
     def test_live_moves_to_a_version_by_its_beginning(self, fleet):
         push(fleet, "odes")
         result = done(fleet, "label", NAME, "live", ODE[:5], "--reason", "tried by hand")

@@ -79,6 +79,10 @@ def misfits(prompt: Prompt, like: Prompt | None) -> list[str]:
     if set(prompt.inputs) != set(like.inputs):
         takes, given = (", ".join(one.inputs) or "no inputs" for one in (prompt, like))
         wrong.append(f"it takes {takes}, and is given {given}")
+    for name, contract in prompt.contracts.items():
+        given = str(like.contracts.get(name, contract))
+        if str(contract) not in (given, f"{given}?"):
+            wrong.append(f"{name} is to be a {contract}, and it is given a {given}")
     if prompt.reply and (missing := sorted(set(like.reply) - set(prompt.reply))):
         wrong.append(f"its reply is {', '.join(prompt.reply)}, and {', '.join(missing)} is asked for")
     return wrong
@@ -98,6 +102,9 @@ async def label_one(
             to, said = None if remove else resolve(history, version, shipped), list[PromptFact]()
             if to == shipped and label != LIVE:
                 history, said = with_file(history, file, by)
+            found = store.prompt(name, to) if to and label == LIVE else None
+            if found and (wrong := misfits(found, file)):
+                raise Misused(f"version {to} can't stand for {name}: {wrong[0]}")
             return [*said, move(history, label, to, by, why, shipped)]
 
         done = await agreed(store, name, decide, lambda history: history.labels.get(label))
