@@ -93,6 +93,15 @@ def test_a_template_without_figures_is_not_passed_over_in_silence():
     assert (rows[0].figures()["rate"], rows[1].figures()["rate"]) == (0.75, None)
 
 
+def test_the_page_has_the_figures_of_every_template_and_the_settings_that_they_hold_for():
+    page = (ROOT / "docs" / "prompts-library.md").read_text()
+    assert f"\n{target_of(7)}\n" in page
+    for name in sorted(prompt.name for prompt in Prompts.load()):
+        purpose, measured = [line for line in page.splitlines() if line.startswith(f"| `{name}` |")][:2]
+        assert Prompts.load().named(name).purpose in purpose
+        assert "%" in measured
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_whole_table_has_every_template_with_its_bound():
