@@ -106,8 +106,9 @@ OWN = "Moves are searched to a depth of six, and the evaluation counts material,
 def test_only_long_pieces_count_as_copied():
     assert copied(LONG, LONG) == 1
     assert copied(OWN, LONG) == 0 == copied("", LONG)
-    assert copied(LONG[:39], LONG) == 0 and copied(LONG[:40], LONG) == 1
-    assert copied(LONG + OWN, LONG) == pytest.approx(len(LONG) / len(LONG + OWN))
+    bare, own = ("".join(filter(str.isalnum, text)) for text in (LONG, OWN))
+    assert copied(bare[:39], LONG) == 0 and copied(bare[:40], LONG) == 1
+    assert copied(LONG + OWN, LONG) == pytest.approx(len(bare) / len(bare + own))
 
 
 def test_what_was_asked_may_be_repeated():
@@ -147,3 +148,18 @@ def test_how_much_may_be_copied_is_up_to_the_slot_and_what_was_asked_is_free():
     text = json.dumps({"text": LONG + OWN})
     assert refusal(text, Slot(copies=0.3)) and not refusal(text, Slot(copies=0.6))
     assert not refusal(json.dumps({"text": LONG}), idea=LONG)
+
+
+@pytest.mark.parametrize(
+    "disguised",
+    [
+        lambda text: text.upper(),
+        lambda text: "\u200b".join(text),
+        lambda text: "\n".join(text[at : at + 39] for at in range(0, len(text), 39)),
+        lambda text: text.replace(" ", ", "),
+    ],
+    ids=["another case", "unseen characters", "short lines", "other marks"],
+)
+def test_a_copy_is_one_in_whatever_case_and_with_whatever_between_its_words(disguised):
+    text = "The design is sound, its modules are small and every requirement is covered by a module of its own."
+    assert copied(disguised(text), text) > 0.95

@@ -21,7 +21,7 @@ SAME = 0.8
 """From this resemblance on two questions are nearly the same."""
 
 PIECE = 40
-"""Characters that two texts share by chance hardly ever."""
+"""Letters and digits in a row that two texts share by chance hardly ever."""
 
 _WORD = re.compile(r"\w+")
 
@@ -75,7 +75,11 @@ def guard(slot: Slot, examples: Sequence[ExampleKept], inputs: Mapping[str, Any]
 
 
 def copied(reply: str, example: str, asked: str = "") -> float:
-    """The share of the reply's characters that are in the example, in pieces of 40 or more that are not in `asked`."""
+    """The share of the reply's characters that are in the example, in pieces of 40 or more that are not in `asked`.
+
+    Letters and digits are compared, whatever case they are in and whatever stands between them.
+    """
+    reply, example, asked = _bare(reply), _bare(example), _bare(asked)
     pieces = set(_pieces(example))
     pieces.difference_update(_pieces(asked))
     covered, upto = 0, 0
@@ -84,6 +88,10 @@ def copied(reply: str, example: str, asked: str = "") -> float:
             covered += start + PIECE - max(start, upto)
             upto = start + PIECE
     return covered / len(reply) if reply else 0.0
+
+
+def _bare(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def similarities(texts: Sequence[Sequence[str]], asked: Sequence[str]) -> list[float]:
