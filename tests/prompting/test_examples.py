@@ -154,7 +154,7 @@ def test_how_much_may_be_copied_is_up_to_the_slot_and_what_was_asked_is_free():
     "disguised",
     [
         lambda text: text.upper(),
-        lambda text: "\u200b".join(text),
+        "\u200b".join,
         lambda text: "\n".join(text[at : at + 39] for at in range(0, len(text), 39)),
         lambda text: text.replace(" ", ", "),
     ],
