@@ -69,19 +69,16 @@ class TestVersion:
         "more",
         [
             "thinking: none\n",
-            "reply: PoemReply\n",
-            "reply: [PoemReply, OdeReply]\n",
             "constraints: []\n",
             "output: schema\n",
-            "limits: {rendered: 5000}\n",
             "limits: {output_tokens: 32000}\n",
             "persona: ''\n",
         ],
     )
-    def test_what_a_model_is_not_sent_keeps_it(self, more):
-        assert prompt(more).version == prompt(more, "{topic: text}").version == PLAIN
+    def test_what_says_nothing_new_keeps_it(self, more):
+        assert prompt(more).version == prompt(more, "{topic: json}").version == PLAIN
 
-    def test_everything_that_a_model_is_sent_changes_it(self):
+    def test_everything_that_a_model_is_sent_or_a_task_held_to_changes_it(self):
         slots = [
             "",
             "thinking: brief\n",
@@ -93,13 +90,18 @@ class TestVersion:
             "output: shown\n",
             "limits: {output_tokens: 500}\n",
             "persona: grump\n",
+            "reply: PoemReply\n",
+            "reply: [PoemReply, OdeReply]\n",
+            "limits: {rendered: 5000}\n",
         ]
-        assert len({prompt(more).version for more in slots}) == len(slots)
+        found = {prompt(more).version for more in slots} | {prompt("", "{topic: text}").version}
+        assert len(found) == len(slots) + 1
 
     def test_a_pushed_text_is_the_same_as_a_file(self):
         text = f"{TOP}inputs: {{topic: text}}\nconstraints: [Be short.]\n---\n{BODY}"
         pushed = compiled_text("poet", "poem", text)
-        assert (pushed.version, pushed.name) == (prompt("constraints: [Be short.]\n").version, "poet/poem")
+        same = prompt("constraints: [Be short.]\n", "{topic: text}")
+        assert (pushed.version, pushed.name) == (same.version, "poet/poem")
         assert (
             pushed.render({"topic": "rain"}).messages
             == prompt("constraints: [Be short.]\n").render({"topic": "rain"}).messages

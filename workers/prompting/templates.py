@@ -261,13 +261,16 @@ def _checked(inputs: Mapping[str, Contract]) -> dict[str, Contract]:
 
 
 def _version(source: Source, slots: str) -> str:
-    """12 hexadecimal digits that change with anything that a model is sent, and with nothing else.
+    """12 hexadecimal digits that change with anything that a model is sent or that a task is held to.
 
-    So contracts, purpose, the replies that may be asked for and the limit of characters are not in it.
+    So the purpose, which is for people, is not in it, nor is how the file is written.
     """
     head = source.head
     sections = [[section.role, section.text] for section in source.sections]
-    by_name = {
+    by_name: dict[str, Any] = {
+        "contracts": {name: str(contract) for name, contract in _checked(head.inputs).items()},
+        "reply": list(head.reply),
+        "rendered": head.limits.rendered if head.limits.rendered != Limits().rendered else None,
         "slots": slots,
         "thinking": head.thinking if head.thinking != "none" else None,
         "examples": head.examples.model_dump() if head.examples else None,
