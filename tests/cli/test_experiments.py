@@ -177,7 +177,7 @@ def test_stopping_keeps_the_evidence_so_far(fleet: Any) -> None:
     assert ended.curve[-1][0] == 30
     text = experiment(fleet, "show", NAME).output
     assert "stopped after 30 outcomes" in text
-    assert "somebody ended it (not the right time)" in text
+    assert f"the experiment is stopped by hand, tasks get {FILE.version} (not the right time)" in " ".join(text.split())
     assert fleet.prompts().of(NAME).running is None
 
 
@@ -188,7 +188,28 @@ def test_one_that_a_move_of_live_has_ended_shows_what_was_known_by_then(fleet: A
     store.put(LabelMoved(role="architect", name="design", n=1, label="live", to=OTHER.digest))
     text = experiment(fleet, "show", NAME, "1").output
     assert "stopped after 20 outcomes" in text
-    assert "live was moved to" in " ".join(text.split())
+    told = f"the experiment is stopped by hand, tasks get {OTHER.digest} (live was moved to {OTHER.digest})"
+    assert told in " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    ("verdict", "moves", "told"),
+    [
+        ("promoted", (), f"{OTHER.digest} is promoted, `live` names it now: it succeeds more often"),
+        ("promoted", (None,), f"{OTHER.digest} was promoted, and tasks get {FILE.version} by now: it succeeds more"),
+        ("rolled_back", (), f"{OTHER.digest} is rolled back, tasks get {FILE.version} again: it succeeds less often"),
+        ("rolled_back", (THIRD.digest,), f"{OTHER.digest} was rolled back, and tasks get {THIRD.digest} by now: it"),
+        ("stopped", (THIRD.digest,), f"the experiment is stopped, tasks get {THIRD.digest}: it"),
+    ],
+)
+def test_an_end_says_what_tasks_get_by_now(fleet: Any, verdict: Any, moves: tuple[Any, ...], told: str) -> None:
+    store = fleet.prompts()
+    store.put(THIRD)
+    experiment(fleet, "start", NAME, "--candidate", OTHER.digest)
+    store.put(ExperimentEnded(role="architect", name="design", k=1, verdict=verdict, why="success"))
+    for n, to in enumerate(moves, 1):
+        store.put(LabelMoved(role="architect", name="design", n=n, label="live", to=to))
+    assert told in " ".join(experiment(fleet, "show", NAME).output.split())
 
 
 def test_an_unknown_number_is_a_sentence(fleet: Any) -> None:

@@ -160,12 +160,12 @@ class TestLabel:
         result = done(fleet, "label", NAME, "stable", "shipped")
         assert result.stdout.splitlines() == [
             f"poet/poem: version {FILE} came in",
-            f"poet/poem: stable moved from nothing to {FILE}",
+            f"poet/poem: stable names {FILE} now",
         ]
 
     def test_a_label_is_taken_away(self, fleet):
         push(fleet, "odes", "--label", "stable")
-        done(fleet, "label", NAME, "stable", "--remove")
+        assert f"stable was taken away from {ODE}" in done(fleet, "label", NAME, "stable", "--remove").stdout
         assert history(fleet).labels == {}
 
     def test_one_who_was_quicker_with_another_label_is_no_obstacle(self, fleet):
@@ -257,7 +257,7 @@ class TestHistory:
         lines = text.splitlines()
         assert lines[0] == f"2026-03-01 12:00:00  version {ODE} came in  by ada"
         assert f"experiment 1 started: {HAIKUS} beside {ODE} with 20 % of the tasks  by bob" in text
-        assert f"experiment 1 ended: promoted, success; live moved to {HAIKUS}  by prompt_lab" in text
+        assert f"experiment 1 was promoted: it succeeds more often; live moved to {HAIKUS}  by prompt_lab" in text
         assert "live 20 of 40 won (5 without an outcome); candidate 19 of 20 won" in text
         assert "odds after 60 outcomes: 1,097:1 that it is better, 1:20 that it is worse" in " ".join(text.split())
         assert lines[-1].strip() == "haiku are better"

@@ -212,7 +212,7 @@ def test_the_timeline_says_what_each_fact_did():
         f"live moved from the file to {A}",
         f"experiment 1 started: {B} beside {A} with 50 % of the tasks",
         "experiment 1: the candidate gets 25 % of the tasks",
-        f"experiment 1 ended: promoted, success; live moved to {B}",
+        f"experiment 1 was promoted: it succeeds more often; live moved to {B}",
     ]
 
 

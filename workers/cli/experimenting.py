@@ -46,7 +46,7 @@ async def start_one(outside: Outside, name: str, candidate: str, terms: Terms, j
             return to_start(history, file, candidate, terms, by)
 
         await agreed(store, name, decide, lambda history: (history.live, len(history.experiments)))
-        standing = await standing_of(reader_of(opened, store), store.of(name).experiments[-1])
+        standing = await standing_of(reader_of(opened, store), store, store.of(name).experiments[-1])
         options = opened.options
     if json:
         say(jsonlib.dumps(as_json(standing)))
@@ -86,7 +86,7 @@ async def stop_one(outside: Outside, name: str, reason: str, json: bool, nats: s
     """End the experiment that runs, with the evidence up to here."""
     async with prompts_of(outside, nats) as (opened, store):
         running = store.of(checked_name(store.names(), name)).running
-        so_far = await standing_of(reader_of(opened, store), running) if running is not None else None
+        so_far = await standing_of(reader_of(opened, store), store, running) if running is not None else None
 
         def decide(history: TemplateHistory) -> list[PromptFact]:
             ended = stop(history, outside.user(), reason)
@@ -105,7 +105,7 @@ async def list_all(outside: Outside, json: bool, nats: str) -> None:
         records = [record for name in store.names() for record in store.of(name).experiments]
         reader = reader_of(opened, store)
         with progress(outside, "reading outcomes"):
-            rows = [await standing_of(reader, record) for record in records]
+            rows = [await standing_of(reader, store, record) for record in records]
     if json:
         for row in rows:
             say(jsonlib.dumps(as_json(row)))
@@ -126,11 +126,11 @@ async def show_one(outside: Outside, name: str, k: int | None, watch: bool, json
 
             async def look() -> Standing:
                 now = (await store.fresh()).of(name).experiment(record.k)
-                return await standing_of(reader, now or record)
+                return await standing_of(reader, store, now or record)
 
             return await watched(outside, look, json)
         with progress(outside, "reading outcomes"):
-            standing = await standing_of(reader, record)
+            standing = await standing_of(reader, store, record)
     if json:
         say(jsonlib.dumps(as_json(standing)))
         return 0
@@ -161,8 +161,14 @@ def reader_of(opened: Session, store: PromptStore) -> EvidenceReader:
     return EvidenceReader(opened.bus.log, store, nothing_is_awaited, opened.settings.prefix)
 
 
-async def standing_of(reader: EvidenceReader, record: ExperimentRecord) -> Standing:
-    """How an experiment stands by all facts up to now, or how it ended."""
+async def standing_of(reader: EvidenceReader, store: PromptStore, record: ExperimentRecord) -> Standing:
+    """How an experiment stands by all facts up to now, or how it ended; and what is live now."""
+    template = record.started.template
+    file, standing = store.shipped(template), await _standing(reader, record)
+    return standing._replace(live_now=store.of(template).live or (file.version if file else ""))
+
+
+async def _standing(reader: EvidenceReader, record: ExperimentRecord) -> Standing:
     began, ended = datetime.fromtimestamp(record.at, UTC), record.ended
     if ended is not None and (ended.curve or ended.why != "by_hand"):
         return Standing.over(record.started, record.shares, ended, began)

@@ -10,6 +10,7 @@ from workers.cli.durations import as_typed
 from workers.cli.evidencecurve import MICRO, curves_of, drawn
 from workers.cli.figures import count, plain, seconds
 from workers.cli.modeltable import hanging
+from workers.prompting.verdicts import because_of, ended_as
 
 Point = tuple[int, int, int, int, int, int]
 Verdict = Literal["running", "promoted", "rolled_back", "stopped"]
@@ -31,6 +32,7 @@ FULL = 32
 class Standing(NamedTuple):
     """How an experiment stands, or how it ended. `shares` in millionths are by epoch; `curve` is as in the contract.
 
+    `live_now` is what tasks get now, whoever moved `live` since; empty is what the end left.
     `waiting` are tasks that were assigned and have no outcome yet. `is_enough` while it runs: it is decided, and the
     prompt lab is about to say so.
     """
@@ -46,6 +48,7 @@ class Standing(NamedTuple):
     began: datetime | None = None
     waiting: int = 0
     is_enough: bool = False
+    live_now: str = ""
 
     @property
     def outcomes(self) -> int:
@@ -91,7 +94,7 @@ def _figures(standing: Standing, page: Page, flat: bool) -> Iterator[str]:
     yield from drawn(curves_of(started, standing.curve), page, flat)
     if standing.verdict != "running":
         yield ""
-        yield from hanging(verdict_in_words(standing), page.width, 2)
+        yield from hanging(end_in_words(standing), page.width, 2)
 
 
 def _state(standing: Standing) -> str:
@@ -143,27 +146,24 @@ def arms(standing: Standing, page: Page) -> Iterator[str]:
         yield f"{arm:<9}  {version:<12}  {figures} {bar}".rstrip()
 
 
-def verdict_in_words(standing: Standing) -> str:
-    """What came of it and why, in a sentence."""
-    started, version = standing.started, standing.started.candidate
-    ends = {
-        "promoted": f"{version} is promoted, `live` names it now",
-        "rolled_back": f"{version} is rolled back, tasks get {started.live} again",
-        "stopped": f"the experiment is stopped, tasks get {started.live}",
-    }
-    better = {"cost": "it costs less", "latency": "it is quicker"}.get(started.metric, "it succeeds more often")
-    whys = {
-        "success": better if standing.verdict == "promoted" else "it succeeds less often",
-        "cost": f"it costs more than {started.dearer} % more",
-        "latency": f"it takes more than {started.slower} % longer",
-        "split": "tasks were not split as planned, so no figure here can be trusted",
-        "length": f"nothing was certain after {count(started.most, 'outcome')}",
-        "by_hand": "somebody ended it",
-    }
-    end = ends.get(standing.verdict, "it runs")
-    return f"{end}: {whys.get(standing.why, standing.why)}" + (
-        f" ({plain(standing.reason)})" if standing.reason else ""
-    )
+def end_in_words(standing: Standing) -> str:
+    """What came of it, what tasks get by now, and why, in a sentence."""
+    verdict, why = standing.verdict, standing.why
+    because = because_of(standing.started, verdict, why)
+    told = [*([f": {because}"] if because else []), *([f" ({plain(standing.reason)})"] if standing.reason else [])]
+    return _end(standing, ended_as(verdict, why)) + "".join(told)
+
+
+def _end(standing: Standing, ended: str) -> str:
+    started = standing.started
+    left = started.candidate if standing.verdict == "promoted" else started.live
+    now = standing.live_now or left
+    if standing.verdict == "stopped":
+        return f"the experiment is {ended}, tasks get {now}"
+    if now != left:
+        return f"{started.candidate} was {ended}, and tasks get {now} by now"
+    then = "`live` names it now" if standing.verdict == "promoted" else f"tasks get {now} again"
+    return f"{started.candidate} is {ended}, {then}"
 
 
 def listed(rows: Sequence[Standing], width: int | None) -> Iterator[str]:

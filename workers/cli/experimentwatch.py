@@ -12,7 +12,7 @@ from rich.text import Text
 from workers.cli.ballottext import Page, page_of
 from workers.cli.complaints import INTERRUPTED
 from workers.cli.evidencecurve import curves_of, odds
-from workers.cli.experimenttext import Standing, as_json, kept_up, shown, verdict_in_words
+from workers.cli.experimenttext import Standing, as_json, end_in_words, kept_up, shown
 from workers.cli.outside import Outside, say
 
 LOOK_S = 1.0
@@ -77,5 +77,5 @@ def line(standing: Standing) -> str:
     arms = (("live", standing.live), ("candidate", standing.candidate))
     counts = ", ".join(f"{name} {done.won} of {done.won + done.lost + done.missing}" for name, done in arms)
     found = ", ".join(f"{curve.name} {odds(curve.now)}" for curve in curves_of(standing.started, standing.curve))
-    end = "" if standing.verdict == "running" else f"; {verdict_in_words(standing)}"
+    end = "" if standing.verdict == "running" else f"; {end_in_words(standing)}"
     return f"{standing.outcomes:>6} outcomes  {counts}  {found}{end}"

@@ -41,6 +41,7 @@ from workers.prompting.template_history import (
     Unread,
     empty,
 )
+from workers.prompting.verdicts import verdict_in_words
 
 __all__ = [
     "CANDIDATE",
@@ -54,6 +55,8 @@ __all__ = [
     "after",
     "empty",
 ]
+
+THE_FILE = "the file"
 
 _NUMBERED = ("label", "experiment", "share", "verdict", "improvement", "revision")
 
@@ -159,9 +162,9 @@ def _moved(history: TemplateHistory, fact: LabelMoved, kept: Kept) -> tuple[Temp
         _refuse(f"{label} is that already")
     if label == CANDIDATE and running:
         _refuse(f"experiment {running.k} runs, and {CANDIDATE} is its own")
-    did = f"{label} moved from {_named(label, was)} to {_named(label, fact.to)}"
+    did = _move_in_words(label, was, fact.to)
     if label == LIVE and running:
-        reason = f"live was moved to {_named(LIVE, fact.to)}"
+        reason = f"live was moved to {fact.to or THE_FILE}"
         ended = ExperimentEnded(
             role=fact.role, name=fact.name, by=fact.by, k=running.k, verdict="stopped", why="by_hand", reason=reason
         )
@@ -198,10 +201,11 @@ def _shared(history: TemplateHistory, fact: ShareChanged, kept: Kept) -> tuple[T
 
 
 def _ended(history: TemplateHistory, fact: ExperimentEnded, kept: Kept) -> tuple[TemplateHistory, str]:
-    candidate = _the_running(history, fact.k).started.candidate
-    history, did = _over(history, fact, kept), f"experiment {fact.k} ended: {fact.verdict}, {fact.why}"
+    started = _the_running(history, fact.k).started
+    did = f"experiment {fact.k} was {verdict_in_words(started, fact.verdict, fact.why)}"
+    history = _over(history, fact, kept)
     if fact.verdict == "promoted":
-        history, did = _labelled(history, LIVE, candidate), f"{did}; live moved to {candidate}"
+        history, did = _labelled(history, LIVE, started.candidate), f"{did}; live moved to {started.candidate}"
     return history, did
 
 
@@ -247,8 +251,12 @@ def _labelled(history: TemplateHistory, label: str, to: str | None) -> TemplateH
     return replace(history, labels=labels, lives=lives)
 
 
-def _named(label: str, digest: str | None) -> str:
-    return digest or ("the file" if label == LIVE else "nothing")
+def _move_in_words(label: str, was: str | None, to: str | None) -> str:
+    if label != LIVE and was is None:
+        return f"{label} names {to} now"
+    if label != LIVE and to is None:
+        return f"{label} was taken away from {was}"
+    return f"{label} moved from {was or THE_FILE} to {to or THE_FILE}"
 
 
 def _percent(share: int) -> str:
