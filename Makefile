@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 IDEA ?= A library service that tracks books with a title, an author, a unique ISBN, a price and a genre (fiction, science or poetry), and members with a name and a required unique e-mail. Each loan belongs to a book and to a member and has a due date.
 OUT ?= out
 
-.PHONY: demo test test-fast test-slow soak lint types imports bench lock schemas clean
+.PHONY: demo test test-fast test-half test-other-half test-slow soak lint types imports bench lock schemas clean
 
 # Run one idea on an embedded broker and write the project to out/; a project of an earlier run there is replaced.
 demo: $(STAMP)
@@ -17,8 +17,17 @@ demo: $(STAMP)
 # The whole suite: what is fast and what is slow.
 test: lint types imports test-fast test-slow
 
+# In two halves side by side, since both wait for servers and processes most of the time. What each says comes at its end.
 test-fast: $(STAMP)
-	$(BIN)/pytest -m "not slow"
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-half test-other-half
+
+HALF := tests/cli tests/consensus tests/contracts tests/gateway tests/llm tests/orchestrator tests/prompting
+
+test-half: $(STAMP)
+	$(BIN)/pytest -m "not slow" $(wildcard $(HALF))
+
+test-other-half: $(STAMP)
+	$(BIN)/pytest -m "not slow" tests $(addprefix --ignore=,$(HALF))
 
 test-slow: $(STAMP)
 	$(BIN)/pytest -m slow
