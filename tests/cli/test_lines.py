@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.v1.failures import TaskFailed
+from contracts.v1.prompts import GateResult, RevisionTried
+from contracts.v1.tasks import TaskPerformed
 from workers.cli.ending import Hints, ending
 from workers.cli.entries import read
 from workers.cli.figures import count, dollars, plain, seconds, short
@@ -38,6 +40,30 @@ class TestLines:
         assert line(fact, fact.at).endswith(
             "failed     design                    impossible: no way (no other attempt)"
         )
+
+    @pytest.mark.parametrize(
+        ("came", "words"),
+        [
+            (
+                {"candidate": "b" * 12, "gate": GateResult(cases=20, live=12, candidate=20, passed=True)},
+                "version bbbbbbbbbbbb passed the gate, 20 of 20 cases, live 12 of 20",
+            ),
+            (
+                {"candidate": "b" * 12, "gate": GateResult(cases=4, live=3, candidate=2, passed=False)},
+                "version bbbbbbbbbbbb did not pass the gate, 2 of 4 cases, live 3 of 4",
+            ),
+            ({"reason": "2 cases are held out\nwait"}, "no version came of it: 2 cases are held out wait"),
+        ],
+    )
+    def test_what_came_of_a_revision_is_told_in_words(self, story, stored, came, words):
+        of = {"role": "reviewer", "name": "vote", "n": 1, **story.ids, "of": "a" * 12}
+        output = RevisionTried(**of, **came).model_dump_json()
+        done = read(stored([TaskPerformed(**story.ids, task="revise", output=output)])[0])
+        assert line(done, done.at) == f"     0.0  done       revise                    {words}"
+
+    def test_a_result_that_is_other_json_is_told_as_it_is(self, story, stored):
+        done = read(stored([TaskPerformed(**story.ids, task="count", output='{"of": 3}')])[0])
+        assert line(done, done.at).endswith('  {"of": 3}')
 
     def test_a_silent_fleet_is_mentioned_once(self, story, stored):
         said: list[str] = []

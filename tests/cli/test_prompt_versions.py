@@ -6,7 +6,16 @@ import pytest
 from rich.console import Console
 
 from contracts.prompt_facts import decode_prompt
-from contracts.v1.prompts import ArmCount, ExperimentEnded, ExperimentStarted, ImprovementSet, LabelMoved, VersionPushed
+from contracts.v1.prompts import (
+    ArmCount,
+    ExperimentEnded,
+    ExperimentStarted,
+    GateResult,
+    ImprovementSet,
+    LabelMoved,
+    RevisionTried,
+    VersionPushed,
+)
 from workers.prompting.templates import Prompts, compiled_text
 from workers.runtime.ports import Stored
 from workers.runtime.settings import Settings
@@ -224,6 +233,21 @@ def tried(fleet):
     )
 
 
+GATE = GateResult(cases=20, live=12, candidate=18, passed=True, why="18 of 20 cases went well with the candidate")
+
+
+def revised(fleet):
+    """The prompt lab wrote the haiku from what went wrong with odes, which are live; experiment 1 tries them."""
+    push(fleet, "odes", "--label", "live")
+    store, ids, reason = fleet.prompts(), {"role": "poet", "name": "poem", "by": "prompt_lab"}, "haiku say more in less"
+    note = f"attempt 1 to revise {ODE}: {reason}"
+    store.put(ImprovementSet(**ids, n=1, on=True))
+    store.put(VersionPushed(**ids, digest=HAIKUS, content=HAIKU, note=note))
+    run = {"n": 1, "tenant": "default", "run": "improve-poet-poem-1"}
+    store.put(RevisionTried(**ids, **run, of=ODE, candidate=HAIKUS, reason=reason, gate=GATE, experiment=1))
+    store.put(ExperimentStarted(**ids, k=1, live=ODE, candidate=HAIKUS, reason=reason))
+
+
 class TestRollback:
     def test_it_goes_back_and_forth_between_the_last_two(self, fleet):
         push(fleet, "odes", "--label", "live")
@@ -261,6 +285,23 @@ class TestHistory:
         assert "live 20 of 40 won (5 without an outcome); candidate 19 of 20 won" in text
         assert "odds after 60 outcomes: 1,097:1 that it is better, 1:20 that it is worse" in " ".join(text.split())
         assert lines[-1].strip() == "haiku are better"
+
+    def test_a_revisions_reason_and_what_its_gate_counted_stand_there_once(self, fleet):
+        revised(fleet)
+        text = " ".join(done(fleet, "history", NAME).stdout.split())
+        assert text.count("haiku say more in less") == 1
+        assert f"gate passed: {GATE.why}" in text and text.count("18 of 20") == 1
+        assert f"experiment 1 started: {HAIKUS} beside {ODE}" in text
+
+    def test_a_verdict_says_its_counts_once(self, fleet):
+        tried(fleet)
+        live, candidate = ArmCount(won=13), ArmCount(won=6, lost=8)
+        reason = "the candidate succeeded in 6 of 14 outcomes and the live version in 13 of 13"
+        verdict = {"k": 1, "verdict": "rolled_back", "why": "success", "live": live, "candidate": candidate}
+        fleet.prompts().put(ExperimentEnded(role="poet", name="poem", by="prompt_lab", reason=reason, **verdict))
+        text = done(fleet, "history", NAME).stdout
+        assert "experiment 1 was rolled back: it succeeds less often  by prompt_lab" in text
+        assert reason in text and text.count("6 of 14") == 1
 
     def test_as_json_it_has_a_line_for_each_fact_without_large_fields(self, fleet):
         push(fleet, "odes", "--label", "live")
@@ -300,13 +341,13 @@ class TestLooking:
         }  # fmt: skip
 
     @pytest.mark.parametrize("width", [60, 80, 120])
-    @pytest.mark.parametrize("command", [("ls",), ("show", NAME), ("history", NAME)])
+    @pytest.mark.parametrize("command", [("ls",), ("show", NAME), ("history", NAME), ("improve", NAME)])
     def test_everything_fits_the_terminal(self, fleet, width, command):
-        tried(fleet)
+        revised(fleet)
         fleet.with_outside(console=lambda: Console(width=width, force_terminal=True))
         output = done(fleet, *command).stdout
         assert max(map(len, output.splitlines())) <= width
-        assert ODE in output
+        assert (ODE if command[0] == "show" else HAIKUS) in output
 
     @pytest.mark.parametrize(
         ("typed", "version", "text"),
@@ -385,8 +426,16 @@ class TestImprove:
             assert said_of_it in text
         (entry,) = as_json(prompts(fleet, "improve", NAME, "--on", "--candidates", "2", "--json"))
         assert (entry["n"], entry["candidates"], entry["failures"], entry["usd"]) == (2, 2, 3, None)
-        done(fleet, "improve", NAME, "--off")
+        assert done(fleet, "improve", NAME, "--off").stdout.splitlines() == [
+            "poet/poem does not improve itself; `flotilla prompts improve poet/poem --on` lets it"
+        ]
         assert [fact.on for fact in said(fleet)] == [True, True, False]
+
+    def test_what_came_of_each_attempt_is_listed(self, fleet):
+        revised(fleet)
+        last = done(fleet, "improve", NAME).stdout.splitlines()[-1]
+        came = f"version {HAIKUS} passed the gate, 18 of 20 cases, live 12 of 20"
+        assert last == f"  1. {came}; experiment 1; $0.00: haiku say more in less"
 
     @pytest.mark.parametrize(
         ("typed", "why"),
@@ -395,6 +444,8 @@ class TestImprove:
             (("toolkit/continue", "--on"), "no task is judged by it"),
             ((NAME, "--failures", "3"), "limits go with --on"),
             ((NAME, "--on", "--share", "2"), "--share '2'"),
+            ((NAME, "--on", "--share", "100%"), "--share '100%' leaves nothing to compare"),
+            ((NAME, "--on", "--share", "0"), "--share '0' leaves nothing to compare"),
             ((NAME, "--on", "--usd", "much"), "--usd 'much'"),
             ((NAME, "--on", "--metric", "luck"), "--metric 'luck': there are valid"),
             ((NAME, "--on", "--cases", "3"), "--cases"),

@@ -1,5 +1,7 @@
 """One line on each fact, for lists and plain output."""
 
+from pydantic import ValidationError
+
 from contracts.message import Message
 from contracts.v1.approvals import ApprovalGiven, GateOpened
 from contracts.v1.ballots import BallotOpened, DecisionMade, OutcomeSeen, VoteCast
@@ -8,7 +10,7 @@ from contracts.v1.capsules import CapsulePacked
 from contracts.v1.failures import TaskFailed
 from contracts.v1.journal import ModelCalled
 from contracts.v1.projects import Evidence
-from contracts.v1.prompts import PromptChosen
+from contracts.v1.prompts import PromptChosen, RevisionTried
 from contracts.v1.runs import CancelRequested, RunClosed, RunRequested
 from contracts.v1.tasks import (
     BallotAnswered,
@@ -149,9 +151,30 @@ def _outcome(fact: Outcome) -> str:
         case ProjectRepaired():
             return f"{files} changed" + (f": {fact.diagnosis}" if fact.diagnosis else "")
         case TaskPerformed():
-            return fact.output or files
+            return _performed(fact.output) or files
         case _:
             return _judged(fact) or files
+
+
+def _performed(output: str) -> str:
+    """What was reported; the prompt lab's result of a revision is JSON, and is told in words."""
+    if not output.startswith("{"):
+        return output
+    try:
+        return came_of_it(RevisionTried.model_validate_json(output))
+    except ValidationError:
+        return output
+
+
+def came_of_it(tried: RevisionTried) -> str:
+    """What came of an attempt, without its reason if there is a version."""
+    if tried.candidate is None:
+        return "no version came of it" + (f": {tried.reason}" if tried.reason else "")
+    if (gate := tried.gate) is None:
+        return f"version {tried.candidate} came of it"
+    passed = "passed" if gate.passed else "did not pass"
+    cases = count(gate.cases, "case")
+    return f"version {tried.candidate} {passed} the gate, {gate.candidate} of {cases}, live {gate.live} of {gate.cases}"
 
 
 def _judged(fact: Outcome) -> str:

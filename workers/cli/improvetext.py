@@ -5,6 +5,8 @@ from typing import Any
 
 from contracts.v1.prompts import ImprovementSet, RevisionTried
 from workers.cli.figures import count, dollars, plain
+from workers.cli.gist import came_of_it
+from workers.cli.modeltable import hanging
 from workers.prompting.template_history import TemplateHistory
 
 
@@ -17,16 +19,25 @@ def improvement_as_json(history: TemplateHistory) -> dict[str, Any]:
     return {"prompt": history.template, "on": False, **settings, "tried": tried}
 
 
-def improvement_shown(history: TemplateHistory) -> Iterator[str]:
+def improvement_shown(history: TemplateHistory, width: int | None) -> Iterator[str]:
     """The same for people."""
+    for line, hang in _lines(history):
+        yield from hanging(line, width, hang)
+
+
+def _lines(history: TemplateHistory) -> Iterator[tuple[str, int]]:
+    """Each line, and how far it hangs where it is wrapped."""
     settings = history.improvement
     if settings is None or not settings.on:
-        yield f"{history.template} does not improve itself; `flotilla prompts improve {history.template} --on` lets it"
+        yield (
+            f"{history.template} does not improve itself; `flotilla prompts improve {history.template} --on` lets it",
+            2,
+        )
     else:
-        yield f"{history.template} improves itself"
-        yield from _limits(settings, history)
+        yield f"{history.template} improves itself", 2
+        yield from ((line, 13) for line in _limits(settings, history))
     for tried in history.revisions:
-        yield f"  {_tried(tried)}"
+        yield f"  {_tried(tried)}", 5
 
 
 def _limits(settings: ImprovementSet, history: TemplateHistory) -> Iterator[str]:
@@ -44,11 +55,8 @@ def _limits(settings: ImprovementSet, history: TemplateHistory) -> Iterator[str]
 
 
 def _tried(tried: RevisionTried) -> str:
-    came = f"version {tried.candidate}" if tried.candidate else "no version"
-    gate = ""
-    if tried.gate:
-        passed = "passed" if tried.gate.passed else "did not pass"
-        gate = f", which {passed} the gate ({tried.gate.candidate} of {tried.gate.cases}, live {tried.gate.live})"
-    then = f", experiment {tried.experiment}" if tried.experiment else ""
-    why = f": {plain(tried.reason)}" if tried.reason else ""
-    return f"{tried.n}. {came}{gate}{then}, {dollars(tried.cost_usd)}{why}"
+    """`1. version … passed the gate, 20 of 20 cases, live 12 of 20; experiment 2; $0.01: the reason`."""
+    then = [f"experiment {tried.experiment}"] if tried.experiment else []
+    came = came_of_it(tried.model_copy(update={"reason": ""}))
+    why = f": {tried.reason}" if tried.reason else ""
+    return plain(f"{tried.n}. {'; '.join([came, *then, dollars(tried.cost_usd)])}{why}")

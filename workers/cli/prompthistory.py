@@ -4,7 +4,15 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from contracts.v1.prompts import ArmCount, ExperimentEnded, OutcomeScored, RevisionTried, VersionPushed
+from contracts.v1.prompts import (
+    ArmCount,
+    ExperimentEnded,
+    ExperimentStarted,
+    OutcomeScored,
+    PromptFact,
+    RevisionTried,
+    VersionPushed,
+)
 from workers.cli.evidencecurve import odds
 from workers.cli.figures import plain
 from workers.cli.modeltable import hanging
@@ -21,7 +29,7 @@ def timeline(history: TemplateHistory, width: int | None) -> Iterator[str]:
         ignored = "ignored: " if entry.ignored else ""
         who = f"  by {by}" if by else ""
         yield from hanging(f"{at:%Y-%m-%d %H:%M:%S}  {ignored}{plain(_what(entry))}{who}", width, 21)
-        for more in _more(entry):
+        for more in _more(entry.kept.fact, history):
             yield from hanging(f"{'':21}{plain(more)}", width, 23)
 
 
@@ -41,21 +49,38 @@ def _tokens(entry: Entry) -> tuple[str, ...]:
     return tuple(str(getattr(fact, field)) for field in fact.names)
 
 
-def _more(entry: Entry) -> Iterator[str]:
+def _more(fact: PromptFact, history: TemplateHistory) -> Iterator[str]:
     """Reasons, and the evidence of a verdict or a gate."""
-    fact = entry.kept.fact
     if isinstance(fact, ExperimentEnded):
-        yield f"live {counted(fact.live)}; candidate {counted(fact.candidate)}"
+        if not _has_counts(fact):
+            yield f"live {counted(fact.live)}; candidate {counted(fact.candidate)}"
         if fact.curve:
             after, better, worse, *_ = fact.curve[-1]
             yield f"odds after {after} outcomes: {odds(better)} that it is better, {odds(worse)} that it is worse"
     if isinstance(fact, RevisionTried) and fact.gate:
         passed = "passed" if fact.gate.passed else "not passed"
-        why = f": {fact.gate.why}" if fact.gate.why else ""
-        yield f"gate {passed}, live {fact.gate.live} and candidate {fact.gate.candidate} of {fact.gate.cases}{why}"
+        counts = f"live {fact.gate.live} and candidate {fact.gate.candidate} of {fact.gate.cases}"
+        yield f"gate {passed}: {fact.gate.why or counts}"
     reason = fact.note if isinstance(fact, VersionPushed) else getattr(fact, "reason", "")
-    if reason:
+    if reason and not _is_told(fact, reason, history):
         yield reason
+
+
+def _has_counts(fact: ExperimentEnded) -> bool:
+    """Whether the verdict's reason says the counts, as the prompt lab's does; it does not say what never came."""
+    arms = (fact.live, fact.candidate)
+    told = (f"{arm.won} of {arm.won + arm.lost}" for arm in arms)
+    return not any(arm.missing for arm in arms) and all(counts in fact.reason for counts in told)
+
+
+def _is_told(fact: PromptFact, reason: str, history: TemplateHistory) -> bool:
+    """Whether the reviser's reason stands with the version that it made, or with the attempt, already."""
+    if isinstance(fact, RevisionTried):
+        pushed = history.versions.get(fact.candidate or "")
+        return pushed is not None and pushed.note.endswith(reason)
+    if isinstance(fact, ExperimentStarted):
+        return any((tried.candidate, tried.reason) == (fact.candidate, reason) for tried in history.revisions)
+    return False
 
 
 def counted(arm: ArmCount) -> str:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from contracts.v1.prompts import ImprovementSet, PromptFact
 from workers.cli.asking import in_a_sentence
+from workers.cli.ballottext import page_of
 from workers.cli.complaints import Misused
 from workers.cli.improvetext import improvement_as_json, improvement_shown
 from workers.cli.outside import Outside, note, say
@@ -143,7 +144,7 @@ async def improve_one(
     if json:
         say(jsonlib.dumps(improvement_as_json(history)))
         return
-    for line in improvement_shown(history):
+    for line in improvement_shown(history, page_of(outside.console()).width):
         say(line)
 
 
