@@ -1,0 +1,1 @@
+"""Notifications of waiting approvals: signed webhooks, Slack and e-mail, with links that answer a gate."""

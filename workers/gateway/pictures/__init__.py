@@ -1,0 +1,1 @@
+"""Pictures as SVG: functions of what is known, with no script and nothing fetched from elsewhere."""
