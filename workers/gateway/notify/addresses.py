@@ -5,20 +5,19 @@ a server of names that answers otherwise the second time (DNS rebinding) is not 
 """
 
 import asyncio
-import re
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from urllib.parse import urlsplit
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
 
-IP = IPv4Address | IPv6Address
+from workers.gateway.notify.urls import IP, AddressRefused, Url, ip_of
+
 Network = IPv4Network | IPv6Network
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 """Name and port to addresses as text; raises `OSError`."""
 
-MOST_URL = 2_000
 MOST_ADDRESSES = 8
+RESOLVE_S = 5.0
 
 _CLOSED_4 = tuple(IPv4Network(text) for text in (
     "0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24",
@@ -43,41 +42,9 @@ _EMBEDDING = tuple((IPv6Network(network), shift, flipped) for network, shift, fl
 ))  # fmt: skip
 """IPv6 that stands for an IPv4 address: mapped, translated, compatible, NAT64 twice, 6to4, Teredo (bits inverted)."""
 
-_LABEL = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_HOST = re.compile(rf"(?=.{{1,253}}\.?$){_LABEL}(?:\.{_LABEL})*\.?")
-_NUMERIC = re.compile(r"(?:0[xX][0-9a-fA-F]*|[0-9]+)\.?")
-
-
-class AddressRefused(ValueError):
-    """Nothing is sent there. The message names host and reason, never path, query or password of the address."""
-
 
 class NotResolved(OSError):
     """The name has no address now; it may have one later."""
-
-
-@dataclass(frozen=True)
-class Url:
-    """An address as it was configured, taken apart. `target` is path and query; it is often a secret, so not shown."""
-
-    scheme: str
-    host: str
-    port: int
-    target: str
-
-    def __repr__(self) -> str:
-        return f"Url({self.place})"
-
-    @property
-    def place(self) -> str:
-        """What may be shown of it: `https://host:port`."""
-        return f"{self.scheme}://{self.authority}"
-
-    @property
-    def authority(self) -> str:
-        """For the header `Host`; the port is left out where it is the scheme's own."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return host if self.port == _port_of(self.scheme) else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True)
@@ -86,51 +53,6 @@ class Destination:
 
     url: Url
     addresses: tuple[str, ...]
-
-
-def url_of(text: str) -> Url:
-    """Take an address apart; raises `AddressRefused` for all that is no plain http or https URL."""
-    if not 1 <= len(text) <= MOST_URL or not (text.isascii() and text.isprintable()) or set(text) & set(' \\"<>^`{|}'):
-        raise AddressRefused(
-            f"an address has 1 to {MOST_URL} plain ASCII characters; write umlauts in a host as xn--…, elsewhere as %XX"
-        )
-    try:
-        parts = urlsplit(text)
-        port = parts.port
-        host = parts.hostname or ""
-    except ValueError:
-        raise AddressRefused("host or port of the address can't be read") from None
-    if parts.scheme not in ("http", "https"):
-        raise AddressRefused("an address begins with https:// or http://")
-    if "@" in parts.netloc:
-        raise AddressRefused("an address has no user and password; give them to the receiver in another way")
-    _check_host(host, literal=parts.netloc.startswith("["))
-    if port == 0 or parts.netloc.endswith(":"):
-        raise AddressRefused(f"the port of {host} must be 1 to 65535")
-    query = f"?{parts.query}" if parts.query else ""
-    return Url(parts.scheme, host, port or _port_of(parts.scheme), (parts.path or "/") + query)
-
-
-def _check_host(host: str, *, literal: bool) -> None:
-    if literal:
-        if "%" in host or _ip(host) is None:
-            raise AddressRefused("the host in brackets is no IPv6 address (without a zone)")
-    elif not _HOST.fullmatch(host):
-        raise AddressRefused("the host of the address is no name of a host")
-    elif _NUMERIC.fullmatch(host.rstrip(".").rpartition(".")[2]) and _ip(host) is None:
-        # `127.1`, `0x7f000001`, `2130706433`: resolvers read these as addresses.
-        raise AddressRefused("a host of numbers must be an IPv4 address of four decimal numbers")
-
-
-def _port_of(scheme: str) -> int:
-    return 443 if scheme == "https" else 80
-
-
-def _ip(text: str) -> IP | None:
-    try:
-        return ip_address(text)
-    except ValueError:
-        return None
 
 
 def networks_of(texts: Iterable[str]) -> tuple[Network, ...]:
@@ -152,7 +74,7 @@ def refusal(address: str, allowed: Sequence[Network] = ()) -> str:
     A metadata address must be named by itself: a network around it doesn't open it. IPv6 that stands for an IPv4
     address needs both: its own entry, and that the IPv4 address may be reached.
     """
-    ip = _ip(address)
+    ip = ip_of(address)
     if ip is None or "%" in address:
         return "is no address"
     named = [network for network in allowed if network.version == ip.version and ip in network]
@@ -192,12 +114,13 @@ async def destination_of(url: Url, allowed: Sequence[Network] = (), resolver: Re
 
     Raises `AddressRefused` when none may be, `NotResolved` when it has none.
     """
-    if _ip(url.host) is not None:
+    if ip_of(url.host) is not None:
         found: Sequence[str] = [url.host]
     else:
         try:
-            found = await resolver(url.host, url.port)
-        except (OSError, UnicodeError):
+            async with asyncio.timeout(RESOLVE_S):
+                found = await resolver(url.host, url.port)
+        except (OSError, TimeoutError, UnicodeError):
             found = []
     if not found:
         raise NotResolved(f"{url.host} has no address: is the name right, and does the server of names answer?")

@@ -8,7 +8,7 @@ import asyncio
 import re
 import smtplib
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.headerregistry import Address
 from email.message import EmailMessage
@@ -41,7 +41,7 @@ class Relay:
     port: int = 587
     security: str = "starttls"
     user: str = ""
-    password: SecretStr = SecretStr("")
+    password: SecretStr = field(default_factory=lambda: SecretStr(""))
 
 
 def address_of(text: str) -> Address:

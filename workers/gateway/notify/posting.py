@@ -30,7 +30,7 @@ class NotSent(OSError):
 
 @dataclass(frozen=True)
 class Answered:
-    """What the receiver said. `retry_after_s` is 0 unless it gave seconds. Its body is not kept: it may echo secrets."""
+    """What the receiver said. `retry_after_s` is 0 unless it gave seconds. The body is dropped: it may echo secrets."""
 
     status: int
     retry_after_s: float = 0.0

@@ -9,31 +9,21 @@ endpoints:
   - {kind: email, name: leads, tenants: [acme], sender: fleet@example.org, to: [ann@example.org], relay: {host: mail}}
 """
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from contracts.message import Token
-from workers.gateway.notify.addresses import AddressRefused, Network, Url, networks_of, url_of
+from workers.gateway.notify.addresses import Network, networks_of
 from workers.gateway.notify.mail import BadAddress, address_of
+from workers.gateway.notify.urls import AddressRefused, url_of
 
-MOST_FILE = 1_000_000
 Tenants = Annotated[
     tuple[Annotated[str, StringConstraints(pattern=r"^(\*|[A-Za-z0-9_-]{1,64})$")], ...], Field(min_length=1)
 ]
 Principal = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-
-
-class BadNotifications(ValueError):
-    """The file can't be used. `faults` has a sentence for each: where in the file, what is wrong. No secret is shown."""
-
-    def __init__(self, source: str, faults: list[str]) -> None:
-        self.source, self.faults = source, tuple(faults)
-        super().__init__("\n  ".join([f"{source} can't be used:", *faults]))
 
 
 class Strict(BaseModel):
@@ -67,7 +57,7 @@ class _Endpoint(Strict):
 
 
 class WebhookEndpoint(_Endpoint):
-    """A program that is told by signed webhook. `principal` is whom approvals by its links name; links only with one."""
+    """A program that is told by signed webhook. Approvals by its links name `principal`; no links without one."""
 
     kind: Literal["webhook"]
     url: str | Source
@@ -81,7 +71,7 @@ class WebhookEndpoint(_Endpoint):
 
 
 class SlackEndpoint(_Endpoint):
-    """A channel. Its address is a secret: who has it can write there. Links only with a `principal`."""
+    """A channel. Its address is a secret: who has it can write there. No links without a `principal`."""
 
     kind: Literal["slack"]
     url: Source
@@ -167,56 +157,10 @@ class Notifications(Strict):
         return tuple(each for each in self.endpoints if each.wants(tenant, gate))
 
 
-def load(path: Path) -> Notifications:
-    """Read the file; raises `BadNotifications` with every fault."""
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_FILE)
-        parsed = yaml.load(content, Loader=_Once)
-    except OSError as error:
-        raise BadNotifications(str(path), [f"it can't be read: {error.strerror}"]) from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        at = f" at line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise BadNotifications(
-            str(path), [f"it is no YAML{at}: {getattr(error, 'problem', None) or 'see there'}"]
-        ) from None
-    return parse(parsed, str(path))
-
-
-def parse(content: object, source: str) -> Notifications:
-    """Check what a file says; raises `BadNotifications`."""
-    try:
-        # By way of JSON: there strict validation takes lists for tuples, but still no "587" for a number.
-        return Notifications.model_validate_json(json.dumps(content, default=str), strict=True)
-    except ValidationError as error:
-        faults = [f"{_place(fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}" for fault in error.errors()]
-        raise BadNotifications(source, faults) from None
-    except (TypeError, ValueError, RecursionError):
-        raise BadNotifications(source, ["it must be a mapping of words, numbers and lists"]) from None
-
-
-class _Once(yaml.SafeLoader):
-    """Refuses a key that is given twice; YAML would keep the last one."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> "dict[object, object]":
-        """The mapping of a node."""
-        keys = [key.value for key, _ in node.value if isinstance(key.value, str)]
-        twice = next((key for key, times in Counter(keys).items() if times > 1), None)
-        if twice is not None:
-            raise yaml.MarkedYAMLError(problem=f"{twice!r} is given twice", problem_mark=node.start_mark)
-        return dict(super().construct_mapping(node, deep))
-
-
-def _place(where: "tuple[int | str, ...]") -> str:
-    kinds = {"webhook", "slack", "email", "str", "Source"}
-    return ".".join(str(part) for part in where if part not in kinds) or "the file"
-
-
 def _checked(url: "str | Source") -> "str | Source":
     if isinstance(url, str):
         try:
-            _: Url = url_of(url)
+            url_of(url)
         except AddressRefused as error:
             raise ValueError(str(error)) from None
     return url

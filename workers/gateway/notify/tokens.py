@@ -5,12 +5,13 @@ is sealed with HMAC-SHA256, so who holds the key can check it, any replica, befo
 
 It works once because its answer does: what it leads to is `approval.<gate>` of that run, a name that the log accepts
 once (10077 for every other). A token used again, or the token of another option or person, comes second and changes
-nothing; the caller reads the stored answer and shows it. A gate's name is used once in a run as well (`gate.<gate>`), so
-no old token fits a later gate. A token lives at most as long as a gate may wait, 30 days; the log keeps names as long.
+nothing; the caller reads the stored answer and shows it. A gate's name is used once in a run as well (`gate.<gate>`),
+so no old token fits a later gate. A token lives at most as long as a gate may wait, 30 days. Who opens one reads its
+gate from the log, for the options; a gate that the log has forgotten can't be answered any more.
 
-A link has its token behind `#`: browsers send no part of that to a server, so no access log, proxy or `Referer` sees it.
-The page behind the link sends it on in the body of a POST, after a click: programs that open links to look at them
-(mail scanners, previews) answer nothing.
+A link has its token behind `#`: browsers send no part of that to a server, so no access log or `Referer` has it. The page
+behind the link sends it on in the body of a POST, after a click: programs that open links to look at them (mail
+scanners, previews) answer nothing.
 """
 
 import hmac

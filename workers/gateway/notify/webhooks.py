@@ -45,8 +45,8 @@ class Secret:
             raise BadSecret(f"a secret of webhooks is {PREFIX} followed by base64; this is not") from None
         if not LEAST_BYTES <= len(self._key) <= MOST_BYTES:
             raise BadSecret(
-                f"a secret of webhooks has {LEAST_BYTES} to {MOST_BYTES} bytes, this has {len(self._key)}; make one with"
-                f' `echo "{PREFIX}$(openssl rand -base64 32)"`'
+                f"a secret of webhooks has {LEAST_BYTES} to {MOST_BYTES} bytes, this has {len(self._key)}; make one:"
+                f' echo "{PREFIX}$(openssl rand -base64 32)"'
             )
 
     def __repr__(self) -> str:
@@ -64,14 +64,15 @@ class Secret:
 def signed(secrets: Sequence[Secret], message_id: str, at: float, body: bytes) -> dict[str, str]:
     """The headers that go with a body sent at `at` (unix seconds). The newest secret comes first.
 
-    Raises `ValueError` for an id with other characters than A-Z a-z 0-9 _ -: a dot would make two messages look alike.
+    Raises `ValueError` for an id with other characters than A-Z a-z 0-9 _ -: a dot would make two messages look alike;
+    `BadSecret` for no secret or too many.
     """
     if not _ID.fullmatch(message_id):
         raise ValueError(
             f"the id of a webhook has 1 to 128 characters of A-Z a-z 0-9 _ -; {message_id[:150]!r} has not"
         )
     if not 1 <= len(secrets) <= MOST_SECRETS:
-        raise ValueError(f"a webhook is signed with 1 to {MOST_SECRETS} secrets, not with {len(secrets)}")
+        raise BadSecret(f"a webhook is signed with 1 to {MOST_SECRETS} secrets, not with {len(secrets)}")
     return {
         "webhook-id": message_id,
         "webhook-timestamp": str(int(at)),
