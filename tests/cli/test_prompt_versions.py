@@ -330,8 +330,8 @@ class TestLooking:
         tried(fleet)
         fleet.prompts().put(ImprovementSet(role="poet", name="poem", n=1, on=True))
         rows = [" ".join(line.split()) for line in done(fleet, "ls").stdout.splitlines()]
-        assert rows[0] == "prompt version from inputs personas fleet"
-        assert f"poet/poem {ODE} pushed topic grump experiment 1: {HAIKUS} gets 20 %, improves itself" in rows
+        assert rows[0] == "prompt version from inputs fleet"
+        assert f"poet/poem {ODE} pushed topic experiment 1: {HAIKUS} gets 20 %, improves itself" in rows
         assert any(row.startswith("toolkit/continue ") and row.endswith(" -") for row in rows)
         entry = next(one for one in as_json(prompts(fleet, "ls", "--json")) if one["prompt"] == NAME)
         assert (entry["from"], entry["file"], entry["version"]) == ("pushed", None, ODE)
@@ -372,6 +372,25 @@ class TestLooking:
         (entry,) = as_json(prompts(fleet, "show", f"{NAME}:grump@candidate", "--json"))
         assert entry["messages"][0]["text"] == "You write haiku.\n\nYou grumble."
         assert "has no persona 'bard'" in prompts(fleet, "show", f"{NAME}:bard@candidate").stderr
+
+    def test_the_text_of_any_version_can_be_had_as_it_is_and_pushed_again(self, fleet):
+        tried(fleet)
+        for version, text in (("", ODES), ("@candidate", HAIKU), (f"@{HAIKUS[:5]}", HAIKU), ("@shipped", GOOD)):
+            assert done(fleet, "show", f"{NAME}{version}", "--raw").stdout == text
+        (fleet.folder / "mine.md").write_text(done(fleet, "show", f"{NAME}@candidate", "--raw").stdout)
+        assert f"version {HAIKUS} is there already" in push(fleet, "mine").stdout
+
+    @pytest.mark.parametrize(
+        ("typed", "why"),
+        [
+            ((f"{NAME}:grump",), "leave out :grump"),
+            ((NAME, "--json"), "leave out --json"),
+            (("poet/ode",), "no prompt"),
+        ],
+    )
+    def test_what_has_no_text_of_its_own_is_refused(self, fleet, typed, why):
+        result = prompts(fleet, "show", *typed, "--raw")
+        assert (result.exit_code, result.stdout, why in result.stderr) == (2, "", True), result.stderr
 
     def test_slots_are_shown_as_a_model_gets_them(self, fleet):
         slots = "thinking: brief\nconstraints: [Rhyme.]\nexamples: {most: 2, like: topic}\noutput: shown\n"

@@ -12,6 +12,7 @@ from workers.runtime.settings import Settings
 DOC = Path(__file__).parents[2] / "docs" / "cli.md"
 HEAD = "---\nname: poem\nrole: poet\npurpose: Ask for a poem.\ninputs: [topic]\n---\n"
 GOOD = HEAD + '# system\n\nYou write poems.\n\n# user\n\n{{ topic | data("topic") }}\n'
+POEM = "poet/poem"
 BAD = GOOD.replace("poems", "{{ topic }}") + "\n{{ topic.x }}\n{% include 'y' %}\n"
 
 
@@ -35,15 +36,15 @@ def lines(result):
 
 
 class TestLs:
-    def test_it_has_every_prompt_with_its_version_inputs_and_personas(self, desk, own):
+    def test_it_has_every_prompt_with_its_version_and_inputs(self, desk, own):
         rows = [" ".join(line.split()) for line in desk("prompts", "ls").stdout.splitlines()]
-        assert rows[0] == "prompt version from inputs personas"
+        assert rows[0] == "prompt version from inputs"
         live = Prompts.load(own)
         assert len(rows) == 1 + len(list(live))
         poem = live.named("poet/poem")
-        assert f"poet/poem {poem.version} {own / 'poet' / 'poem.md'} topic grump" in rows
+        assert f"poet/poem {poem.version} {own / 'poet' / 'poem.md'} topic" in rows
         version = live.named("toolkit/continue").version
-        assert f"toolkit/continue {version} shipped none -" in rows
+        assert f"toolkit/continue {version} shipped none" in rows
 
     @pytest.mark.parametrize("width", [60, 80, 120])
     def test_it_fits_the_terminal_and_leaves_nothing_out(self, desk, width):
@@ -53,7 +54,7 @@ class TestLs:
         words = " ".join(output.split())
         for prompt in Prompts.load():
             assert prompt.name in words and prompt.version in words and ", ".join(prompt.inputs) in words
-        assert "maintainability, operations, performance" in words
+        assert "personas" not in words
 
     def test_as_json_it_has_an_object_for_each(self, desk, own):
         found = {entry["prompt"]: entry for entry in lines(desk("prompts", "ls", "--json"))}
@@ -105,6 +106,21 @@ class TestShow:
             {"role": "system", "text": "You write poems.\n\nYou grumble."},
             {"role": "user", "text": '{{ topic | data("topic") }}'},
         ]
+
+    def test_a_template_whose_front_matter_names_a_persona_has_the_version_that_is_listed(self, desk, own):
+        (own / "poet" / "poem.md").write_text(GOOD.replace("role: poet", "role: poet\npersona: grump"))
+        live = Prompts.load(own)
+        seen = live.named(f"{POEM}:grump").version
+        listed = next(entry for entry in lines(desk("prompts", "ls", "--json")) if entry["prompt"] == POEM)
+        (entry,) = lines(desk("prompts", "show", POEM, "--json"))
+        assert (entry["prompt"], entry["version"]) == (POEM, listed["version"])
+        assert entry["seen_as"] == {"persona": "grump", "version": seen}
+        assert entry["messages"][0]["text"].endswith("You grumble.")
+        text = desk("prompts", "show", POEM).stdout
+        assert text.startswith(f"{POEM}  {listed['version']}\n")
+        assert f"  seen as   grump, if a task names nobody else; the journal cites {seen} then\n" in text
+        (entry,) = lines(desk("prompts", "show", f"{POEM}:grump", "--json"))
+        assert (entry["prompt"], entry["version"], entry["seen_as"]) == (f"{POEM}:grump", seen, None)
 
     @pytest.mark.parametrize("width", [60, 80, 120])
     @pytest.mark.parametrize("name", ["architect/design", "reviewer/vote:security"])
@@ -166,6 +182,27 @@ class TestLint:
             "why": "templates have no Include; only if, and {{ input | data }}",
         }
         assert summary == {"type": "summary", "files": 2, "refused": 1, "refusals": 3}
+
+    def test_a_template_can_be_named_wherever_it_lies(self, desk, own, tmp_path):
+        draft = tmp_path / "draft.md"
+        draft.write_text(GOOD.replace("role: poet", "role: poet\npersona: grump"))
+        assert desk("prompts", "lint", str(draft)).stderr == "nothing is refused in 1 file\n"
+        for text, place in (
+            (BAD, "9:14"),
+            (GOOD.replace("role: poet", "persona: bard\nrole: poet"), "3:1"),
+            ("x", "1:1"),
+        ):
+            draft.write_text(text)
+            result = desk("prompts", "lint", str(draft))
+            assert (result.exit_code, result.stdout.partition(": ")[0]) == (1, f"{draft}:{place}"), result.output
+        draft.write_bytes(b"\xff")
+        assert "the file is no UTF-8" in desk("prompts", "lint", str(draft)).stdout
+
+    def test_a_persona_can_be_named_too(self, desk, own):
+        grump = own / "poet" / "personas" / "grump.md"
+        assert desk("prompts", "lint", str(grump)).stderr == "nothing is refused in 1 file\n"
+        grump.write_text("")
+        assert "the persona is empty" in desk("prompts", "lint", str(grump)).stdout
 
     @pytest.mark.parametrize(("folder", "why"), [("nowhere", "no folder of prompts"), (".", "there is no prompt in")])
     def test_a_folder_without_prompts_is_said(self, desk, tmp_path, folder, why):

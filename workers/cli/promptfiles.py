@@ -7,15 +7,18 @@ from workers.cli.complaints import Misused
 from workers.cli.figures import count
 from workers.cli.outside import Outside, note, say
 from workers.cli.prompttext import refusal_as_json
-from workers.prompting.checks import content_of, persona_refusals, refusals
+from workers.prompting.checks import content_of, persona_refusals, refusals, text_of
 from workers.prompting.errors import PromptRefused
+from workers.prompting.source import taken_apart
 from workers.prompting.templates import SHIPPED, persona_files, template_files
 
 
-def lint_all(outside: Outside, folder: Path | None, json: bool) -> bool:
-    """Print every refusal of every file; True if there is none."""
+def lint_all(outside: Outside, path: Path | None, json: bool) -> bool:
+    """Print every refusal of every file; True if there is none. `path` is a folder of prompts, or a single template."""
     own = outside.settings().prompts_dir
-    roots = [folder] if folder else [SHIPPED, *([own] if own else [])]
+    if path and path.is_file():
+        return _told(_loose(path, own or SHIPPED), 1, json)
+    roots = [path] if path else [SHIPPED, *([own] if own else [])]
     files = 0
     found: list[PromptRefused] = []
     for root in roots:
@@ -27,6 +30,10 @@ def lint_all(outside: Outside, folder: Path | None, json: bool) -> bool:
         files += len(templates) + len(personas)
         found += [one for file in templates for one in _refusals(file, False)]
         found += [one for file in personas for one in _refusals(file, True)]
+    return _told(found, files, json)
+
+
+def _told(found: list[PromptRefused], files: int, json: bool) -> bool:
     for one in found:
         say(jsonlib.dumps(refusal_as_json(one)) if json else str(one))
     bad = len({one.file for one in found})
@@ -44,3 +51,19 @@ def _refusals(file: Path, is_persona: bool) -> list[PromptRefused]:
     except OSError as error:
         return [PromptRefused(file, 1, f"the file can't be read: {error.strerror}", 1)]
     return persona_refusals(file, content) if is_persona else refusals(file, content)
+
+
+def _loose(file: Path, root: Path) -> list[PromptRefused]:
+    """The same of a file that may lie anywhere, as if it lay in a folder of prompts; so it is when it is pushed."""
+    if file.parent.name == "personas":
+        return _refusals(file, True)
+    try:
+        content = content_of(file)
+        head = taken_apart(file, text_of(file, content)).head
+    except (OSError, PromptRefused):
+        return _refusals(file, False)
+    role, name = (head.matter.role, head.matter.name) if head else (file.parent.name, file.stem)
+    if (role, name) == (file.parent.name, file.stem):
+        return refusals(file, content)
+    there = refusals(root / role / f"{name}.md", content)
+    return [PromptRefused(file, one.line, one.why, one.column) for one in there]

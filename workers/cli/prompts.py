@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from workers.cli import experiments, improving, promptexamples
+from workers.cli.complaints import Misused
 from workers.cli.loops import go
 from workers.cli.options import Json, Nats
 from workers.cli.outside import outside_of
@@ -18,8 +19,12 @@ Seen = Annotated[
     ),
 ]
 Plain = Annotated[str, typer.Argument(help="<role>/<name>.", metavar="NAME")]
-Folder = Annotated[
-    Path | None, typer.Argument(help="A folder of prompts; else those that a fleet would use.", metavar="[FOLDER]")
+Where = Annotated[
+    Path | None,
+    typer.Argument(
+        help="A folder of prompts, or a template wherever it lies; else those that a fleet would use.",
+        metavar="[FOLDER|FILE]",
+    ),
 ]
 One = Annotated[str, typer.Argument(help="A version, the beginning of one, a label, `shipped` or a file.", metavar="A")]
 Other = Annotated[str, typer.Argument(help="The same; without it what is live is compared with A.", metavar="[B]")]
@@ -31,6 +36,7 @@ Version = Annotated[
 PushLabel = Annotated[str, typer.Option("--label", metavar="LABEL", help="Have this label name it at once.")]
 Remove = Annotated[bool, typer.Option("--remove", help="Take the label away; `live` goes back to the file.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the history.")]
+Raw = Annotated[bool, typer.Option("--raw", help="Only its text, as it lies in the file or was pushed.")]
 Files = Annotated[bool, typer.Option("--files", help="Only what is here as files; ask no fleet.")]
 
 
@@ -62,18 +68,25 @@ def list_prompts(context: typer.Context, files: Files = False, json: Json = Fals
     go(list_all(outside_of(context), json, nats, files))
 
 
-def show(context: typer.Context, name: Seen, files: Files = False, json: Json = False, nats: Nats = "") -> None:
-    """Show a template: its front matter, then its messages."""
-    from workers.cli.promptviews import show_one  # noqa: PLC0415 - as above
+def show(
+    context: typer.Context, name: Seen, raw: Raw = False, files: Files = False, json: Json = False, nats: Nats = ""
+) -> None:
+    """Show a template: its front matter, then its messages; or its text as it is, to be edited and pushed."""
+    from workers.cli.promptviews import print_raw, show_one  # noqa: PLC0415 - as above
 
+    if raw and json:
+        raise Misused("--raw is the text and nothing else; leave out --json")
+    if raw:
+        go(print_raw(outside_of(context), name, nats, files))
+        return
     go(show_one(outside_of(context), name, json, nats, files))
 
 
-def lint(context: typer.Context, folder: Folder = None, json: Json = False) -> None:
+def lint(context: typer.Context, path: Where = None, json: Json = False) -> None:
     """Say everything for which templates and personas are refused; exit code 1 if there is anything."""
     from workers.cli.promptfiles import lint_all  # noqa: PLC0415 - as above
 
-    if not lint_all(outside_of(context), folder, json):
+    if not lint_all(outside_of(context), path, json):
         raise typer.Exit(1)
 
 

@@ -11,14 +11,14 @@ from workers.prompting.slots import Limits
 from workers.prompting.template_history import CANDIDATE, LIVE, TemplateHistory
 from workers.prompting.templates import SHIPPED, Prompt
 
-HEADS = ("prompt", "version", "from", "inputs", "personas")
+HEADS = ("prompt", "version", "from", "inputs")
 
 
 @dataclass(frozen=True)
 class Row:
     """A prompt, the personas of its role, what the fleet says of it if one was asked, and whether it is a file here.
 
-    `plain` is the prompt without persona, if it has one.
+    `plain` is the prompt without persona, if it has one. `by_default` is the persona if only the front matter names it.
     """
 
     prompt: Prompt
@@ -26,6 +26,12 @@ class Row:
     history: TemplateHistory | None = None
     is_file: bool = True
     plain: Prompt | None = None
+    by_default: str = ""
+
+    @property
+    def named(self) -> Prompt:
+        """What it goes by: as a persona sees it only where somebody asked for that."""
+        return self.plain if self.plain and self.by_default else self.prompt
 
     @property
     def version(self) -> str:
@@ -52,11 +58,9 @@ def listed(rows: Sequence[Row], width: int | None) -> Iterator[str]:
         for texts in (heads, *cells):
             yield "  ".join(f"{text:<{wide}}" for text, wide in zip(texts, widths, strict=True)).rstrip()
         return
-    for name, version, whence, inputs, personas, *fleet in cells:
+    for name, version, whence, inputs, *fleet in cells:
         yield from hanging(f"{name}  {version}  {whence}", width, 4)
         yield from hanging(f"  inputs {inputs}", width, 4)
-        if personas != "-":
-            yield from hanging(f"  personas {personas}", width, 4)
         for said in fleet:
             if said != "-":
                 yield from hanging(f"  {said}", width, 4)
@@ -64,7 +68,7 @@ def listed(rows: Sequence[Row], width: int | None) -> Iterator[str]:
 
 def _cells(row: Row) -> tuple[str, ...]:
     inputs = ", ".join(row.prompt.inputs) or "none"
-    return row.prompt.name, row.prompt.version, _whence(row), inputs, ", ".join(row.personas) or "-", _fleet(row)
+    return row.prompt.name, row.prompt.version, _whence(row), inputs, _fleet(row)
 
 
 def _whence(row: Row) -> str:
@@ -94,7 +98,7 @@ def _fleet(row: Row) -> str:
 
 def shown(row: Row, width: int | None) -> Iterator[str]:
     """The front matter, then each message below a line with its role; a persona stands where a model gets it."""
-    yield from hanging(f"{row.prompt.name}  {row.prompt.version}", width, 4)
+    yield from hanging(f"{row.named.name}  {row.named.version}", width, 4)
     for key, text in _head(row):
         yield from hanging(f"  {key:<8}  {text}", width, 12)
     for message in messages(row.prompt):
@@ -120,6 +124,8 @@ def _head(row: Row) -> Iterator[tuple[str, str]]:
     if prompt.source.head.output != "schema":
         yield "output", "the reply's schema is shown in the system message"
     yield "personas", ", ".join(row.personas) or "none"
+    if row.by_default:
+        yield "seen as", f"{row.by_default}, if a task names nobody else; the journal cites {prompt.version} then"
     if row.is_file:
         yield "file", str(prompt.source.file)
     elif row.history and (pushed := row.history.versions.get(row.version)):
@@ -152,8 +158,8 @@ def as_json(row: Row) -> dict[str, Any]:
     """A template without its messages; `fleet` is there if one was asked."""
     prompt = row.prompt
     found: dict[str, Any] = {
-        "prompt": prompt.name,
-        "version": prompt.version,
+        "prompt": row.named.name,
+        "version": row.named.version,
         "purpose": prompt.purpose,
         "inputs": list(prompt.inputs),
         "from": ("shipped" if _is_shipped(prompt) else "own") if row.is_file else "pushed",
@@ -176,9 +182,10 @@ def _fleet_as_json(row: Row, history: TemplateHistory) -> dict[str, Any]:
     }
 
 
-def contents_as_json(prompt: Prompt) -> dict[str, Any]:
-    """What is in it, and what its front matter says of the answer."""
-    head = prompt.source.head
+def contents_as_json(row: Row) -> dict[str, Any]:
+    """What is in it, what its front matter says of the answer, and as whom models see it if nobody says."""
+    prompt, head = row.prompt, row.prompt.source.head
+    seen_as = {"persona": row.by_default, "version": prompt.version} if row.by_default else None
     slots = {
         "contracts": {name: str(contract) for name, contract in head.inputs.items()},
         "reply": list(prompt.reply),
@@ -188,7 +195,7 @@ def contents_as_json(prompt: Prompt) -> dict[str, Any]:
         "output": head.output,
         "limits": prompt.limits.model_dump(),
     }
-    return {**slots, "messages": messages(prompt)}
+    return {**slots, "seen_as": seen_as, "messages": messages(prompt)}
 
 
 def refusal_as_json(refused: PromptRefused) -> dict[str, Any]:

@@ -49,14 +49,25 @@ async def show_one(outside: Outside, typed: str, json: bool, nats: str, only_fil
         found = known.version(plain_name, version or LIVE)
         row = _row(known, plain_name, found)
         try:
-            row = replace(row, prompt=known.files.seen(found, persona if colon else None), plain=found)
+            seen, by_default = known.files.seen(found, persona if colon else None), found.source.head.persona
+            row = replace(row, prompt=seen, plain=found, by_default="" if colon else by_default)
         except PromptError as error:
             raise Misused(str(error)) from None
     if json:
-        say(jsonlib.dumps(as_json(row) | contents_as_json(row.prompt)))
+        say(jsonlib.dumps(as_json(row) | contents_as_json(row)))
         return
     for line in shown(row, _width(outside)):
         say(line)
+
+
+async def print_raw(outside: Outside, typed: str, nats: str, only_files: bool) -> None:
+    """Print the text of a version as it lies in its file or was pushed; `typed` is `role/name` or that `@version`."""
+    name, _, version = typed.partition("@")
+    if ":" in name:
+        raise Misused(f"--raw prints the template, and a persona is no part of it; leave out :{name.partition(':')[2]}")
+    async with known_prompts(outside, nats, only_files) as known:
+        text = _text_in(known, name, known.version(name, version or LIVE))
+    say(text.removesuffix("\n"))
 
 
 @dataclass(frozen=True)
