@@ -9,6 +9,7 @@ import pytest
 
 from contracts.v1.runs import CancelRequested, RunClosed, RunRequested
 from contracts.v1.tasks import TaskPerformed
+from workers.prompting.templates import Prompts
 from workers.runtime import bus as bus_module
 from workers.runtime import publish, topology
 from workers.runtime.bus import connect
@@ -119,8 +120,13 @@ async def test_runs_lists_requests_with_their_ends_oldest_first(ward):
 
 
 async def test_a_broker_without_streams_says_what_to_do(settings, bus):
-    with pytest.raises(BusUnavailable, match="is it provisioned"):
+    with pytest.raises(BusUnavailable, match="the stream LOG could not be read: 503 nobody answers; is it"):
         await bus.log.history(TENANT, "r1")
+    with pytest.raises(
+        BusUnavailable, match="the stream PROMPTS could not be read: 503 nobody answers; is it"
+    ):
+        async with bus.prompt_store(Prompts({})):
+            pass
     with pytest.raises(BusUnavailable, match="is it provisioned"):
         await bus.log.find("flotilla.acme.r1.run.closed")
     async with connect(settings.model_copy(update={"publish_timeout_s": 0.5})) as hasty:

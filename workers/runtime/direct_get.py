@@ -37,7 +37,7 @@ class DirectGets:
     """Asks one stream; start it once the client is connected."""
 
     def __init__(self, client: Client, stream: str) -> None:
-        self._client, self._subject = client, f"$JS.API.DIRECT.GET.{stream}"
+        self._client, self._stream, self._subject = client, stream, f"$JS.API.DIRECT.GET.{stream}"
         self._inbox = ""
         self._open: dict[str, _Question] = {}
         self._numbers = itertools.count()
@@ -63,10 +63,14 @@ class DirectGets:
             await self._client.publish(self._subject, json.dumps(request).encode(), reply=f"{self._inbox}.{number}")
             return await question.answered
         except (TimeoutError, NatsError) as error:
-            raise BusUnavailable(f"the log could not be read: {str(error) or 'no answer in time'}") from error
+            raise BusUnavailable(f"{self._failed}: {str(error) or 'no answer in time'}") from error
         finally:
             late.cancel()
             self._open.pop(number, None)
+
+    @property
+    def _failed(self) -> str:
+        return f"the stream {self._stream} could not be read"
 
     async def _came(self, msg: Msg) -> None:
         question = self._open.get(msg.subject.rsplit(".", 1)[1])
@@ -83,9 +87,10 @@ class DirectGets:
             more = int(headers.get("Nats-Num-Pending", "0")) > 0
             question.answered.set_result((question.found, more))
         else:
-            said = f"{status} {headers.get('Description', '')}".strip()
+            # nats-py takes the header behind a status without a description (503: nobody answers) for one.
+            said = headers.get("Description", "").partition("\n")[0].strip() or "nobody answers"
             question.answered.set_exception(
-                BusUnavailable(f"the log could not be read: {said}; is it provisioned? (flotilla provision)")
+                BusUnavailable(f"{self._failed}: {status} {said}; is it provisioned? (flotilla provision)")
             )
 
 
