@@ -9,9 +9,9 @@ nothing; the caller reads the stored answer and shows it. A gate's name is used 
 so no old token fits a later gate. A token lives at most as long as a gate may wait, 30 days. Who opens one reads its
 gate from the log, for the options; a gate that the log has forgotten can't be answered any more.
 
-A link has its token behind `#`: browsers send no part of that to a server, so no access log or `Referer` has it. The page
-behind the link sends it on in the body of a POST, after a click: programs that open links to look at them (mail
-scanners, previews) answer nothing.
+A link has its token behind `#`: browsers send no part of that to a server, so no access log or `Referer` has it. The
+page there sends it on in the body of a POST, after a click: programs that open links to look at them (mail scanners,
+previews) answer nothing.
 """
 
 import hmac
