@@ -61,6 +61,7 @@ def _coloured(scope: str, palette: Palette) -> str:
         ".ground": f"fill:{palette.ground}",
         "text": f"fill:{palette.ink}",
         "text.soft": f"fill:{palette.soft}",
+        "text.halo": f"stroke:{palette.ground}",
         ".edge": f"stroke:{palette.edge};fill:none",
         ".tip": f"fill:{palette.edge}",
         ".grid": f"stroke:{palette.grid};fill:none",
@@ -69,6 +70,7 @@ def _coloured(scope: str, palette: Palette) -> str:
     for name, tone in palette.tones.items():
         rules[f".{name} .area"] = f"fill:{tone.area};stroke:{tone.line}"
         rules[f".{name} .mark"] = f"stroke:{tone.line};fill:none"
+        rules[f".{name} .trim"] = f"stroke:{tone.line}"
         rules[f".{name} .solid"] = f"stroke:{tone.line};fill:{tone.line}"
         rules[f".{name} text.tone"] = f"fill:{tone.line}"
     return "".join(f"{scope} {selector}{{{rule}}}" for selector, rule in rules.items())

@@ -1,7 +1,7 @@
 """The task graph of a run: a box for each task, below everything it needs, with a line from each need.
 
 A state shows as a word, as a mark, by the border and by colour. A line is whole once the need is done and dashed until
-then. Where a box stands follows from names and needs only (`layers`).
+then; a need that another one needs already has none. Where a box stands follows from names and needs only (`layers`).
 """
 
 from collections import Counter
@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from workers.gateway.pictures.colours import style_of
-from workers.gateway.pictures.layers import Layout, laid_out
-from workers.gateway.pictures.markup import Frame, cut, escaped, lines_of, number, picture, tag, words
+from workers.gateway.pictures.layers import Layout, direct, laid_out
 from workers.gateway.pictures.marks import LOOKS, look_of, marked, outline
+from workers.gateway.pictures.markup import Frame, cut, escaped, lines_of, number, picture, tag, words
 from workers.gateway.pictures.routes import HIGH, WIDE, Grid, route
 
 COLUMNS, NARROW_COLUMNS = 5, 2
@@ -89,17 +89,13 @@ def described(tasks: Sequence[TaskBox]) -> str:
 
 def _lines(tasks: Mapping[str, TaskBox], grid: Grid) -> Iterator[str]:
     """The lines, and a tip above each box that has one."""
-    cells = grid.layout.cells
-    for task in tasks.values():
-        needs = [
-            need for need in dict.fromkeys(task.needs)
-            if need in cells and cells[need].layer < cells[task.task].layer
-        ]  # fmt: skip
+    depths = {name: cell.layer for name, cell in grid.layout.cells.items()}
+    for task, needs in direct({name: task.needs for name, task in tasks.items()}, depths).items():
         for need in needs:
             met = "edge" if tasks[need].state == "done" else "edge open"
-            yield tag("path", class_=met, d=route(grid, need, task.task))
+            yield tag("path", class_=met, d=route(grid, need, task))
         if needs:
-            x, y = grid.top(task.task)
+            x, y = grid.top(task)
             yield tag("path", class_="tip", d=f"M{number(x - 5)} {number(y - 9)}h10l-5 8z")
 
 

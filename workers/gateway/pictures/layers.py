@@ -7,6 +7,8 @@ and needs, so a task that changes its state stays where it is; with the layout `
 """
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import NamedTuple
 
 Needs = Mapping[str, Sequence[str]]
@@ -82,19 +84,35 @@ def depths_of(needs: Needs) -> dict[str, int]:
     return depths
 
 
+def above(task: str, needs: Needs, depths: Mapping[str, int]) -> list[str]:
+    """What a task needs, each once, without what is unknown or would close a circle."""
+    return [need for need in dict.fromkeys(needs[task]) if depths.get(need, depths[task]) < depths[task]]
+
+
+def direct(needs: Needs, depths: Mapping[str, int]) -> dict[str, list[str]]:
+    """What each task needs without what another of its needs needs already (the transitive reduction)."""
+    behind: dict[str, int] = {}
+    bits = {task: 1 << place for place, task in enumerate(needs)}
+    found: dict[str, list[str]] = {}
+    for task in sorted(needs, key=depths.__getitem__):
+        wanted = above(task, needs, depths)
+        further = reduce(or_, (behind[need] for need in wanted), 0)
+        found[task] = [need for need in wanted if not further & bits[need]]
+        behind[task] = reduce(or_, (bits[need] for need in wanted), further)
+    return found
+
+
 def _mean(places: Sequence[float]) -> float:
     return sum(places) / len(places) if places else 0.5
 
 
 def _in_rows(order: Sequence[str], columns: int) -> dict[str, tuple[int, int]]:
-    """Row after row, about as many in each, in the middle."""
-    count = -(-len(order) // columns)
-    found: dict[str, tuple[int, int]] = {}
-    for row in range(count):
-        tasks = order[row * len(order) // count : (row + 1) * len(order) // count]
-        left = (columns - len(tasks)) // 2
-        found |= {task: (row, left + place) for place, task in enumerate(tasks)}
-    return found
+    """Row after row from the left; the last one, where it isn't full, in the middle."""
+    full = len(order) // columns * columns
+    left = (columns - (len(order) - full)) // 2
+    return {
+        task: (place // columns, place % columns + (left if place >= full else 0)) for place, task in enumerate(order)
+    }
 
 
 def _kept(tasks: Sequence[str], depth: int, columns: int, before: Layout | None) -> dict[str, tuple[int, int]]:
@@ -107,7 +125,7 @@ def _kept(tasks: Sequence[str], depth: int, columns: int, before: Layout | None)
 def _beside(
     order: Sequence[str], kept: Mapping[str, tuple[int, int]], wanted: Mapping[str, float], columns: int
 ) -> dict[str, tuple[int, int]]:
-    """Those that have a place keep it; each other one gets the free place nearest to its own in the first row with one."""
+    """Those with a place keep it; each other one gets the free place nearest to its own, in the first row with one."""
     found = dict(kept)
     taken = set(kept.values())
     for task in (task for task in order if task not in kept):

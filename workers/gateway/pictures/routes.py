@@ -9,7 +9,7 @@ from workers.gateway.pictures.layers import Layout
 from workers.gateway.pictures.markup import number
 
 WIDE, HIGH = 184.0, 92.0
-BETWEEN, BELOW, BORDER = 36.0, 46.0, 24.0
+BETWEEN, BELOW, BORDER = 36.0, 46.0, 32.0
 """Sizes of a box, of the gaps beside and below it, and of the picture's border."""
 
 LANES, LANE = 5, 5.0
@@ -59,7 +59,8 @@ class Grid:
         for task in (lower, upper):
             column = self.layout.cells[task].column
             if not any((row, column) in self._taken for row in rows):
-                return self._left(column) + WIDE / 2 + self._lanes[upper]
+                straight = column == self.layout.cells[upper].column == self.layout.cells[lower].column
+                return self._left(column) + WIDE / 2 + (0 if straight else self._lanes[upper])
         middle = (self.top(upper)[0] + self.top(lower)[0]) / 2
         gaps = [self._left(column) - BETWEEN / 2 for column in range(self.layout.columns + 1)]
         return min(gaps, key=lambda gap: (abs(gap - middle), gap)) + self._lanes[upper]
