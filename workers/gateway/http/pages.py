@@ -69,7 +69,7 @@ class Listing:
 
 
 class Cursors:
-    """Writes and reads cursors: 33 characters that say nothing to a client."""
+    """Writes and reads cursors: 34 characters that say nothing to a client."""
 
     def __init__(self, secret: bytes = b"") -> None:
         self._secret = b"flotilla-cursor-1\0" + secret
