@@ -96,11 +96,10 @@ class Reader:
     async def _from_log(self) -> bytes:
         mark = self._lane.floor
         try:
-            page, more = await self._read(self.key, self.upto)
+            found, more = await self._read(self.key, self.upto)
         except BusUnavailable:
             await asyncio.sleep(READ_AGAIN_S)
             return HEARTBEAT
-        found = [one for one in page if one.stored.sequence > self.upto]
         reached = found[-1].stored.sequence if found else self.upto
         self.upto = reached if more else max(reached, mark)
         return _frames(found)
