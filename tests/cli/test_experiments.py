@@ -3,7 +3,9 @@
 import json
 import random
 import re
+from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from rich.console import Console
@@ -158,6 +160,18 @@ def test_one_that_runs_is_shown_with_its_present_evidence(fleet: Any) -> None:
     assert found["outcomes"] == 60
     assert found["curve"][-1][0] == 60
     assert sum(found["arms"]["live"].values()) + sum(found["arms"]["candidate"].values()) == 60
+
+
+def test_the_evidence_is_drawn_to_a_file_that_browsers_show(fleet: Any, tmp_path: Path) -> None:
+    experiment(fleet, "start", NAME, "--candidate", OTHER.digest)
+    play(fleet, 0.6, 0.7, 63)
+    file = tmp_path / "evidence.svg"
+    done = experiment(fleet, "show", NAME, "--svg", str(file), "--json")
+    assert done.exit_code == 0 and json.loads(done.stdout)["outcomes"] == 60
+    text = "".join(ElementTree.fromstring(file.read_text("utf-8")).itertext())
+    assert f"{NAME} experiment 1: running" in text and OTHER.digest in text
+    for wrong in (("--svg", str(file), "--watch"), ("--svg", str(tmp_path / "no" / "folder.svg"))):
+        assert experiment(fleet, "show", NAME, *wrong).exit_code == 2
 
 
 def test_evidence_that_is_enough_waits_for_the_prompt_lab(fleet: Any) -> None:

@@ -3,10 +3,12 @@
 import json as jsonlib
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from contracts.v1.prompts import ArmCount, Metric, PromptFact
 from workers.cli.ballottext import page_of
 from workers.cli.complaints import Misused
+from workers.cli.evidencefile import drawn_to
 from workers.cli.experimenttext import Standing, as_json, listed, percent, shown
 from workers.cli.experimentwatch import watched
 from workers.cli.outside import Outside, note, say
@@ -117,8 +119,10 @@ async def list_all(outside: Outside, json: bool, nats: str) -> None:
         say(line)
 
 
-async def show_one(outside: Outside, name: str, k: int | None, watch: bool, json: bool, nats: str) -> int:
-    """Print an experiment, or keep it up to date until it ends; returns the exit code."""
+async def show_one(
+    outside: Outside, name: str, k: int | None, watch: bool, json: bool, nats: str, svg: Path | None = None
+) -> int:
+    """Print an experiment, and draw it to a file, or keep it up to date until it ends; returns the exit code."""
     async with prompts_of(outside, nats) as (opened, store):
         record = recorded(store.of(checked_name(store.names(), name)), k)
         reader = reader_of(opened, store)
@@ -131,6 +135,8 @@ async def show_one(outside: Outside, name: str, k: int | None, watch: bool, json
             return await watched(outside, look, json)
         with progress(outside, "reading outcomes"):
             standing = await standing_of(reader, store, record)
+    if svg is not None:
+        drawn_to(svg, standing)
     if json:
         say(jsonlib.dumps(as_json(standing)))
         return 0

@@ -34,6 +34,7 @@ Slower = Annotated[str, typer.Option("--slower", metavar="PERCENT", help="It may
 Most = Annotated[int, typer.Option("--most", metavar="N", help="Without a decision it ends after so many outcomes.")]
 Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it is kept in the history.")]
 Watch = Annotated[bool, typer.Option("--watch", help="Keep it up to date until it ends.")]
+Svg = Annotated[Path | None, typer.Option("--svg", metavar="FILE", help="Draw the evidence there as well, as SVG.")]
 Cases = Annotated[
     str, typer.Option("--cases", metavar="LAST-N|FILE", help="The last N recorded tasks, or a file of pinned cases.")
 ]
@@ -77,12 +78,15 @@ def start(
 
 
 def show(
-    context: typer.Context, name: Name, k: Which = None, watch: Watch = False, json: Json = False, nats: Nats = ""
-) -> None:
+    context: typer.Context, name: Name, k: Which = None, watch: Watch = False, svg: Svg = None, json: Json = False,
+    nats: Nats = "",
+) -> None:  # fmt: skip
     """Show an experiment: what is tried, how both arms do, and the evidence over time."""
     from workers.cli.experimenting import show_one  # noqa: PLC0415 - as above
 
-    raise typer.Exit(go(show_one(outside_of(context), name, k, watch, json, nats)))
+    if watch and svg is not None:
+        raise Misused("--svg draws it once and --watch goes on: give one of them")
+    raise typer.Exit(go(show_one(outside_of(context), name, k, watch, json, nats, svg)))
 
 
 def share(context: typer.Context, name: Name, part: NewShare, json: Json = False, nats: Nats = "") -> None:
