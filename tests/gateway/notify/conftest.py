@@ -112,7 +112,7 @@ def sources(tmp_path: Path, environment: Mapping[str, str]) -> Sources:
 
 
 @pytest.fixture
-def settings() -> Callable[..., Notifications]:
+def notifications() -> Callable[..., Notifications]:
     """Settings with these endpoints and everything else as it must be."""
 
     def make(*endpoints: dict[str, Any], **more: Any) -> Notifications:

@@ -98,8 +98,8 @@ def test_no_secret_at_all_believes_nothing():
 def test_a_bad_secret_is_refused_without_being_shown(text):
     with pytest.raises(BadSecret) as refused:
         Secret(text)
-    assert text.removeprefix("whsec_") == "" or text.removeprefix("whsec_") not in str(refused.value)
-    assert refused.value.__cause__ is None and refused.value.__suppress_context__ or "bytes" in str(refused.value)
+    written = text.removeprefix("whsec_")
+    assert not written or written not in str(refused.value)
 
 
 def test_a_secret_never_shows_itself():
