@@ -21,7 +21,6 @@ from contracts.v1.tasks import (
     Outcome,
     PlanProject,
     ProjectPlanned,
-    Task,
     WriteTests,
 )
 from workers.gateway.views.facts import Facts, RunFacts, task_of
@@ -32,6 +31,10 @@ LONGEST_NAME = 48
 _AGAIN = re.compile(r"(.+)-[ORS]\d+")
 
 
+Needs = tuple[str, ...]
+"""The tasks whose results a task needs."""
+
+
 @dataclass(frozen=True)
 class Shape:
     """The tasks of a run in the order in which they come up, and what each needs.
@@ -40,7 +43,7 @@ class Shape:
     that is built by, `requirements` are those of the plan.
     """
 
-    needs: Mapping[str, tuple[str, ...]]
+    needs: Mapping[str, Needs]
     planned: Mapping[str, PlannedTask]
     plan: Plan | None = None
     requirements: Requirements | None = None
@@ -58,19 +61,29 @@ def _padded(task: str) -> str:
 
 
 def shape_of(state: RunFacts) -> Shape:
-    """The shape of a run, made anew only when a fact came that it follows from."""
-    return state.derived("shape", (state.shape,), lambda: _shape(state.shape))
+    """The shape of a run, made anew only when a fact came that it follows from; then what stayed the same is kept."""
+    return state.derived("shape", (state.shape,), lambda: _shape(state))
 
 
-def _shape(facts: Facts) -> Shape:
+def _shape(state: RunFacts) -> Shape:
+    facts = state.shape
     plan, requirements = _plan(facts)
     chosen = _chosen(facts)
     spoiled = {fact.tokens[1] for fact in facts if fact.message is None and fact.name.startswith("result.")}
+    planned = state.derived("planned", (plan, chosen), lambda: _planned(plan, chosen))
+    needs = {task: tuple(_followed(need, spoiled) for need in of) for task, of in _needs(facts, planned).items()}
+    return Shape(_as_before(state, needs), planned, plan, requirements, chosen)
+
+
+def _as_before(state: RunFacts, needs: dict[str, Needs]) -> dict[str, Needs]:
+    """The same needs, as the very tuples that they were before where they are equal, so that nodes are not remade."""
+    kept = state.derived("needs", (), dict[tuple[str, Needs], Needs])
+    return {task: kept.setdefault((task, of), of) for task, of in needs.items()}
+
+
+def _planned(plan: Plan | None, chosen: DesignProposed | None) -> dict[str, PlannedTask]:
     own = {task.task: task for task in plan.tasks} if plan else {}
-    planned = {task.task: task for one in own.values() for task in _written_out(one, own, chosen)}
-    needs = _needs(facts, planned)
-    followed = {task: tuple(_followed(need, spoiled) for need in of) for task, of in needs.items()}
-    return Shape(followed, planned, plan, requirements, chosen)
+    return {task.task: task for one in own.values() for task in _written_out(one, own, chosen)}
 
 
 def _plan(facts: Facts) -> tuple[Plan | None, Requirements | None]:
@@ -88,6 +101,8 @@ def _chosen(facts: Facts) -> DesignProposed | None:
     """The design that is built by: what the commands to build carry, else the only one that nobody votes on."""
     made = [fact.message for fact in facts if isinstance(fact.message, DesignProposed)]
     built = next((f.message.design for f in facts if isinstance(f.message, BuildModule | WriteTests)), None)
+    if built is not None and len(made) == 1:
+        return made[0]
     if built is not None:
         return next((proposed for proposed in reversed(made) if proposed.design == built), next(iter(made), None))
     several = any(isinstance(fact.message, DesignSystem) and fact.message.alternatives > 1 for fact in facts)
@@ -117,9 +132,7 @@ def _written_out(
     design, by = (chosen.design, chosen.task) if chosen else (None, "")
     meant = tuple(by if need == first_of(by, own) else need for need in planned.needs)
     needs = tuple(name for need in meant for name in _names(own.get(need), need, design))
-    return [
-        planned.model_copy(update={"task": name, "needs": needs}) for name in _names(planned, planned.task, design)
-    ]
+    return [planned.model_copy(update={"task": name, "needs": needs}) for name in _names(planned, planned.task, design)]
 
 
 def _names(planned: PlannedTask | None, task: str, design: Design | None) -> list[str]:
@@ -134,7 +147,7 @@ def module_task(task: str, module: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 9]}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
-def _needs(facts: Facts, planned: Mapping[str, PlannedTask]) -> dict[str, tuple[str, ...]]:
+def _needs(facts: Facts, planned: Mapping[str, PlannedTask]) -> dict[str, Needs]:
     """What each task needs, in the order in which the tasks came up.
 
     A plan says so. A task outside of it (verifying, repairing, packing) follows from the results that were there when
@@ -145,8 +158,10 @@ def _needs(facts: Facts, planned: Mapping[str, PlannedTask]) -> dict[str, tuple[
         if fact.name.startswith("task."):
             asked.setdefault(fact.tokens[2], fact.sequence)
     planners = tuple(dict.fromkeys(fact.message.task for fact in facts if isinstance(fact.message, PlanProject)))
-    ended = [(fact.sequence, task) for fact in facts if isinstance(fact.message, Outcome) and (task := task_of(fact.name))]
-    needs: dict[str, tuple[str, ...]] = {}
+    ended = [
+        (fact.sequence, task) for fact in facts if isinstance(fact.message, Outcome) and (task := task_of(fact.name))
+    ]
+    needs: dict[str, Needs] = {}
     for task in planners:
         needs[task] = _open_ends(ended, needs, asked[task])
     for name, step in planned.items():
@@ -161,9 +176,7 @@ def _needs(facts: Facts, planned: Mapping[str, PlannedTask]) -> dict[str, tuple[
     return needs
 
 
-def _open_ends(
-    ended: Sequence[tuple[int, str]], needs: Mapping[str, tuple[str, ...]], before: int
-) -> tuple[str, ...]:
+def _open_ends(ended: Sequence[tuple[int, str]], needs: Mapping[str, tuple[str, ...]], before: int) -> tuple[str, ...]:
     used = {need for names in needs.values() for need in names}
     again = {task: found[1] for task in needs if (found := _AGAIN.fullmatch(task))}
     used |= {name for task, first in again.items() if first in needs for name in (task, first)}
