@@ -46,13 +46,15 @@ types: $(STAMP)
 imports: $(STAMP)
 	$(BIN)/lint-imports
 
-# Side by side: runs with a chain by hand on raw nats-py, model calls with the bare SDK and LiteLLM, rules of ballots, how soon they are decided.
+# Side by side: runs with a chain by hand on raw nats-py, model calls with the bare SDK and LiteLLM, rules of ballots, how soon they are decided, prompts and how
+# often each of them does its work. About ten minutes.
 bench: $(STAMP)
 	$(BIN)/python -m benchmarks.overhead
 	$(BIN)/python -m benchmarks.gateway
 	$(BIN)/python -m benchmarks.votes
 	$(BIN)/python -m benchmarks.ballots
 	$(BIN)/python -m benchmarks.prompts
+	$(BIN)/python -m benchmarks.library
 
 # Write requirements.lock anew from pyproject.toml.
 lock: $(STAMP)
