@@ -1,46 +1,46 @@
 """Both arms of an experiment: how many tasks each won, as words and as a bar that is as long as the rate."""
 
-from collections.abc import Iterator
-
 from contracts.v1.prompts import ArmCount, ExperimentStarted
-from workers.gateway.pictures.markup import cut, number, tag, words
+from workers.gateway.pictures.markup import cut, number, tag, width_of, words
 
-ROW, BAR, SIDE = 56.0, 14.0, 16.0
-HIGH = 2 * ROW + 6
-"""How high both arms are."""
-
+BAR, SIDE, BELOW = 14.0, 16.0, 14.0
+TEXT, LINE = 14, 19
 STRIPES = 8
 
 
 def arms(
     started: ExperimentStarted, live: ArmCount, candidate: ArmCount, ident: str, y: float, wide: float
-) -> Iterator[str]:
-    """The arms from y on. The live one's bar is filled, the candidate's has stripes; both have a border up to 100 %."""
-    stripes = f"{ident}-stripes"
-    yield tag(
-        "defs",
-        tag(
-            "pattern", tag("path", class_="mark", d=f"M0 {STRIPES}L{STRIPES} 0M-1 1L1 -1M7 9L9 7"),
-            id=stripes, width=STRIPES, height=STRIPES, patternUnits="userSpaceOnUse",
-        ),
-        class_="good",
-    )  # fmt: skip
-    for place, (arm, version, done) in enumerate(
-        (("live", started.live, live), ("candidate", started.candidate, candidate))
-    ):
-        top = y + place * ROW
-        text = f"{arm} {version}: {won_of(done)}"
-        room = wide - 2 * SIDE
-        bar = tag("path", class_="area", d=_bar(room, top))
+) -> tuple[list[str], float]:
+    """The arms from y on, and where they end. One bar is filled, one has stripes; both have a border up to 100 %."""
+    stripes, parts = f"{ident}-stripes", list[str]()
+    tile = tag("path", class_="mark", d=f"M0 {STRIPES}L{STRIPES} 0M-1 1L1 -1M7 9L9 7")
+    pattern = tag("pattern", tile, id=stripes, width=STRIPES, height=STRIPES, patternUnits="userSpaceOnUse")
+    parts.append(tag("defs", pattern, class_="good"))
+    filled = {"class_": "solid"}
+    striped = {"class_": "trim", "fill": f"url(#{stripes})"}
+    for name, done, tone, look in (
+        (f"live {started.live}", live, "quiet", filled), (f"candidate {started.candidate}", candidate, "good", striped)
+    ):  # fmt: skip
+        lines = _lines(name, done, wide - 2 * SIDE)
+        said = [words(line, SIDE, y + LINE * place - 5) for place, line in enumerate(lines, 1)]
+        y += LINE * len(lines) + 3
+        bar = tag("path", class_="area", d=_bar(wide - 2 * SIDE, y))
         if tasks := tasks_of(done):
-            filled = _bar(room * done.won / tasks, top)
-            fill = {"class_": "solid"} if arm == "live" else {"class_": "trim", "fill": f"url(#{stripes})"}
-            bar += tag("path", d=filled, **fill)
-        yield tag("g", words(cut(text, 14, room), SIDE, top + 14), bar, class_="quiet" if arm == "live" else "good")
+            bar += tag("path", d=_bar((wide - 2 * SIDE) * done.won / tasks, y), **look)
+        parts.append(tag("g", *said, bar, class_=tone))
+        y += BAR + BELOW
+    return parts, y
+
+
+def _lines(name: str, done: ArmCount, room: float) -> list[str]:
+    """An arm and its figures, on a line each where one is too short for both."""
+    whole = f"{name}: {won_of(done)}"
+    lines = [whole] if width_of(whole, TEXT) <= room else [name, won_of(done)]
+    return [cut(line, TEXT, room) for line in lines]
 
 
 def _bar(long: float, top: float) -> str:
-    return f"M{number(SIDE)} {number(top + 22)}h{number(long)}v{number(BAR)}h-{number(long)}z"
+    return f"M{number(SIDE)} {number(top)}h{number(long)}v{number(BAR)}h-{number(long)}z"
 
 
 def tasks_of(done: ArmCount) -> int:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from contracts.v1.prompts import ArmCount, ExperimentStarted
-from workers.gateway.pictures.arms import HIGH as ARMS_HIGH
 from workers.gateway.pictures.arms import arms, won_of
 from workers.gateway.pictures.colours import style_of
 from workers.gateway.pictures.curves import Curve, curves_of
@@ -85,8 +84,8 @@ def evidence(found: Findings, width: int = WIDTH, frame: Frame | None = None) ->
     parts += _outcomes(Room(LEFT, wide - RIGHT, y - GAP, y - GAP, outcomes))
     y += FOOT - GAP
     ident = (frame or Frame("evidence")).ident
-    parts += arms(found.started, found.live, found.candidate, ident, y, wide)
-    y += ARMS_HIGH
+    both, y = arms(found.started, found.live, found.candidate, ident, y, wide)
+    parts += both
     for line in lines_of(found.sentence, TEXT, wide - 2 * TOP, MOST_LINES):
         parts.append(words(line, TOP, y + TEXT))
         y += LINE
@@ -188,7 +187,6 @@ def _outcomes(room: Room) -> Iterator[str]:
     free = room.right - width_of(last, SMALL) - 10
     for at in round_steps(room.outcomes, 5 if room.right > 450 else 3):
         x = room.across.at(at)
-        if at < room.outcomes:
-            yield tag("path", class_="edge", d=f"M{number(x)} {number(room.bottom)}v4")
         if x + width_of(f"{at:,}", SMALL) / 2 < free:
+            yield tag("path", class_="edge", d=f"M{number(x)} {number(room.bottom)}v4")
             yield words(f"{at:,}", x, room.bottom + 18, "soft small", "middle")

@@ -12,13 +12,15 @@ from workers.gateway.pictures.colours import style_of
 from workers.gateway.pictures.layers import Layout, direct, laid_out
 from workers.gateway.pictures.marks import LOOKS, look_of, marked, outline
 from workers.gateway.pictures.markup import Frame, cut, escaped, lines_of, number, picture, tag, words
-from workers.gateway.pictures.routes import HIGH, WIDE, Grid, route
+from workers.gateway.pictures.routes import BORDER, HIGH, WIDE, Grid, route
 
 COLUMNS, NARROW_COLUMNS = 5, 2
 """Boxes side by side: on a desk, and on a phone, where two are read without zooming."""
 
 NAMED = 5
 """The description names so many tasks of a state at most."""
+
+LEGEND = "Whole line: the need is done. Dashed: not yet."
 
 PADDING, NAME, SMALL = 12, 14, 13
 TOLD = ("failed", "running", "repairing", "waiting for models", "waiting for budget")
@@ -64,11 +66,15 @@ def graph(
     layout = laid_out({name: task.needs for name, task in known.items()}, columns, before)
     grid = Grid(layout)
     parts = [*_lines(known, grid), *(_box(task, grid) for task in known.values())]
+    high = grid.height
+    if len(parts) > len(known):
+        parts.append(words(cut(LEGEND, SMALL, grid.width - 2 * BORDER), BORDER, high, "soft small"))
+        high += 20
     if not known:
         parts = [words("no tasks yet", grid.width / 2, grid.height / 2 + 5, "soft", "middle")]
     title = f"Task graph of run {run}"
     return picture(
-        frame or Frame("graph"), "graph", grid.width, grid.height, title, described(tuple(known.values())), STYLE, parts
+        frame or Frame("graph"), "graph", grid.width, high, title, described(tuple(known.values())), STYLE, parts
     )
 
 

@@ -21,7 +21,9 @@ class Grid:
     def __init__(self, layout: Layout) -> None:
         self.layout = layout
         self._lines = {task: layout.line(task) for task in layout.cells}
-        self._lanes = {task: (place % LANES - LANES // 2) * LANE for place, task in enumerate(layout.cells)}
+        self._lanes = {
+            task: ((self._lines[task] + cell.column) % LANES - LANES // 2) * LANE for task, cell in layout.cells.items()
+        }
         self._taken = {(self._lines[task], cell.column) for task, cell in layout.cells.items()}
 
     @property
