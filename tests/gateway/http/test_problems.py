@@ -28,9 +28,9 @@ def _said(problem: Problem) -> dict[str, object]:
     return found
 
 
-def _faults_of(data: object) -> Problem:
+def _faults_of(body: object) -> Problem:
     with pytest.raises(Refused) as caught, clients_fault():
-        RunRequested.model_validate(data)
+        RunRequested.model_validate(body)
     return caught.value.problem
 
 
