@@ -30,6 +30,8 @@ class Frame(NamedTuple):
 
 def plain(text: str) -> str:
     """The text on one line, without what XML forbids and without marks that turn the direction of writing."""
+    if text.isprintable():
+        return " ".join(text.split())
     return " ".join("".join(char if char.isprintable() or char in JOINERS else " " for char in text).split())
 
 
