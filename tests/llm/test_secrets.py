@@ -22,6 +22,8 @@ WELL_KNOWN = (
     "AKIAIOSFODNN7EXAMPLE",
     "ASIAIOSFODNN7EXAMPLE",
     "AIzaSyA0123456789abcdefghijklmnopqrstu",
+    "flk_7kq2_0123456789abcdef0123456789abcdef",
+    "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
     "ya29.a0Af_0123456789abcdef",
     "xai-0123456789abcdefghij",
     "pplx-0123456789abcdefghij",

@@ -35,6 +35,7 @@ _KEYS = "|".join((
     r"(?:xai|pplx|glpat)-[\w-]{16,}",
     r"ya29\.[\w.-]{16,}",
     r"AIza[\w-]{20,}",
+    r"flk_[a-z0-9]{4,32}_[0-9a-f]{16,}|whsec_[\w+/=-]{16,}",
     r"A(?:KIA|SIA)[0-9A-Z]{12,}",
     r"ABSK[\w+/=]{16,}",
     r"S[AUOCNX][A-Z2-7]{56}",
@@ -49,7 +50,7 @@ _WELL_KNOWN = re.compile(
 )
 _SIGNS = (
     r"earer\s|EARER\s|uthorization|UTHORIZATION|key|Key|KEY|oken=|assword=|ecret=|ig=|ignature=|redential=|urity-|URITY-"
-    r"|://|sk-|gsk_|hf_|github_pat_|gh[pousr]_|xai-|pplx-|glpat-|ya29\.|AIza|AKIA|ASIA|ABSK|S[AUOCNX][A-Z2-7]{54}|eyJ"
+    r"|://|sk-|gsk_|hf_|github_pat_|gh[pousr]_|xai-|pplx-|glpat-|ya29\.|AIza|flk_|whsec_|AKIA|ASIA|ABSK|S[AUOCNX][A-Z2-7]{54}|eyJ"
     r"|-----BEGIN"
 )
 """Part of every text that `_WELL_KNOWN` matches. Each begins with a plain letter, for that is searched fast."""
