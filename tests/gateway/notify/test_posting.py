@@ -142,8 +142,11 @@ async def test_a_receiver_that_says_nothing_is_given_up_after_the_total_time(sta
 
 
 async def test_a_body_without_end_is_not_read_to_its_end(started):
-    async with started(answer=b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 30_000_000) as receiver:
-        assert await post(to(f"http://a.invalid:{receiver.port}/"), {}, b"x") == Answered(200)
+    patient = Patience(connect_s=30, total_s=60, drain_s=30)
+    async with started(answer=b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 200_000, hold_open=True) as receiver:
+        begun = time.monotonic()
+        assert await post(to(f"http://a.invalid:{receiver.port}/"), {}, b"x", patience=patient) == Answered(200)
+        assert time.monotonic() - begun < 20
     brief = Patience(connect_s=10, total_s=20, drain_s=0.1)
     async with started(answer=b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc", hold_open=True) as receiver:
         begun = time.monotonic()

@@ -121,3 +121,10 @@ def test_an_id_with_a_dot_is_not_signed_for_two_messages_would_look_alike():
 def test_a_webhook_is_signed_with_one_to_five_secrets(count):
     with pytest.raises(BadSecret, match="1 to 5"):
         signed([Secret(VECTOR_SECRET)] * count, "msg_1", 1, b"")
+
+
+def test_a_message_that_was_cut_at_another_dot_is_not_believed():
+    secret = Secret(VECTOR_SECRET)
+    headers = signed([secret], "msg_1", 1000, b"1001.{}")
+    with pytest.raises(NotGenuine):
+        verified([secret], headers | {"webhook-id": "msg_1.1000", "webhook-timestamp": "1001"}, b"{}", 1000)
