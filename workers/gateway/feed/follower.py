@@ -41,6 +41,7 @@ class Follower:
         self._subscription: Subscription | None = None
         self._delivered, self._heard_at = 0, 0.0
         self._lost = asyncio.Event()
+        self._stopped = False
         self._following: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -50,13 +51,15 @@ class Follower:
 
     async def stop(self) -> None:
         """End; nothing is handed over after this."""
+        self._stopped = True
+        self._lost.set()
         if self._following is not None:
-            self._following.cancel()
+            self._following.cancel()  # which nats-py makes a time-out of while it waits for an answer
             await asyncio.gather(self._following, return_exceptions=True)
 
     async def _follow(self) -> None:
         try:
-            while True:
+            while not self._stopped:
                 self._lost.clear()
                 try:
                     if self._client.is_connected:
