@@ -96,8 +96,13 @@ def _ballot(state: RunFacts, box: Box) -> BallotView:
 def _seen(state: RunFacts, box: Box) -> BallotView:
     opening, terms = state.names[f"ballot.{box.ballot}"], box.terms
     if terms is None:
+        made = _decision(state, box, None)
         return BallotView(
-            ballot=box.ballot, opened_at=opening.at, spoiled=opening.spoiled, decision=_decision(state, box, None)
+            ballot=box.ballot,
+            opened_at=opening.at,
+            spoiled=opening.spoiled,
+            decision=made,
+            outcome=_outcome(made, state.fact(f"approval.{box.ballot}", ApprovalGiven)),
         )
     wrong = state.derived(f"objections.{box.ballot}", (terms,), lambda: objections(terms))
     counted = None if wrong else box.standing(terms)

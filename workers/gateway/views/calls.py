@@ -1,5 +1,6 @@
 """The model calls of a run or of a task: what each was, took and cost. What was said is not repeated."""
 
+import math
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -65,6 +66,9 @@ class CallsTotal(View):
     latency_ms: float = 0.0
 
 
+NO_CALLS = CallsTotal()
+
+
 def calls_of(facts: Facts) -> tuple[CallView, ...]:
     """The calls among the facts of a task, in the order of the log."""
     chosen = {fact.prompt: fact for fact in (seen.message for seen in facts) if isinstance(fact, PromptChosen)}
@@ -109,20 +113,48 @@ def total(calls: Iterable[CallView]) -> CallsTotal:
         cached_input_tokens=sum(call.cached_input_tokens for call in read),
         reasoning_tokens=sum(call.reasoning_tokens for call in read),
         tries=sum(len(call.tries) for call in read),
-        latency_ms=sum(call.latency_ms for call in read),
+        latency_ms=math.fsum(call.latency_ms for call in read),
     )
 
 
-def calls_by_task(state: RunFacts) -> dict[str, tuple[CallView, ...]]:
-    """The calls of each task that made any."""
-    made = {
-        task: state.derived(f"calls.{task}", (facts,), lambda facts=facts: calls_of(facts))  # type: ignore[misc]
-        for task, facts in state.tasks.items()
-    }
-    return {task: calls for task, calls in made.items() if calls}
+def summed(totals: Iterable[CallsTotal]) -> CallsTotal:
+    """The total of totals."""
+    every = list(totals)
+    unknown = sum(one.unknown_costs for one in every)
+    known = sum(round(one.known_cost_usd * NANOS) for one in every) / NANOS
+    return CallsTotal(
+        spent=Spent(
+            calls=sum(one.spent.calls for one in every),
+            input_tokens=sum(one.spent.input_tokens for one in every),
+            output_tokens=sum(one.spent.output_tokens for one in every),
+            cost_usd=None if unknown else known,
+        ),
+        known_cost_usd=known,
+        unknown_costs=unknown,
+        cached_input_tokens=sum(one.cached_input_tokens for one in every),
+        reasoning_tokens=sum(one.reasoning_tokens for one in every),
+        tries=sum(one.tries for one in every),
+        latency_ms=math.fsum(one.latency_ms for one in every),
+    )
+
+
+def of_task(state: RunFacts, task: str) -> tuple[tuple[CallView, ...], CallsTotal]:
+    """The calls of a task and what they came to; made anew only when a fact about the task came."""
+    facts = state.tasks.get(task, ())
+    return state.derived(f"calls.{task}", (facts,), lambda: _with_total(calls_of(facts)))
+
+
+def _with_total(made: tuple[CallView, ...]) -> tuple[tuple[CallView, ...], CallsTotal]:
+    return made, total(made) if made else NO_CALLS
+
+
+def cost_of(state: RunFacts) -> CallsTotal:
+    """What all calls of a run came to, those of voters too."""
+    totals = [cost for task in state.tasks if (cost := of_task(state, task)[1]) is not NO_CALLS]
+    return summed(totals)
 
 
 def calls(state: RunFacts) -> tuple[CallView, ...]:
     """All calls of a run, those of voters too, in the order of the log."""
-    every = [call for calls in calls_by_task(state).values() for call in calls]
+    every = [call for task in state.tasks for call in of_task(state, task)[0]]
     return tuple(sorted(every, key=lambda call: call.sequence))

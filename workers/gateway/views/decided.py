@@ -27,15 +27,20 @@ def is_on_design(box: Box, shape: Shape) -> bool:
 
 def decided_by(state: RunFacts, box: Box, about: Literal["design", "files"]) -> DecidedView:
     """What a ballot decided, and who stood for what."""
+    answer = state.fact(f"approval.{box.ballot}", ApprovalGiven)
+    return state.derived(f"decided.{about}.{box.ballot}", (box.decided, answer), lambda: _decided(box, about, answer))
+
+
+def _decided(box: Box, about: Literal["design", "files"], answer: ApprovalGiven | None) -> DecidedView:
     made = box.decision
     assert made is not None, "only ballots with a decision are asked"
-    answer = state.fact(f"approval.{box.ballot}", ApprovalGiven) if made.by == "escalated" else None
+    person = answer if made.by == "escalated" else None
     return DecidedView(
         ballot=box.ballot,
         about=about,
-        option=made.option or (answer.option if answer else None),
+        option=made.option or (person.option if person else None),
         by=made.by,
-        answered_by=answer.by if answer else "",
+        answered_by=person.by if person else "",
         reason=made.reason,
         votes=tuple(VoiceView(voter=one.voter, options=one.options, text=one.text) for one in made.counted),
     )

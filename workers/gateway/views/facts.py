@@ -11,6 +11,7 @@ from bisect import insort
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from operator import is_
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -108,7 +109,7 @@ class RunFacts:
     def derived(self, label: str, of: tuple[object, ...], make: Callable[[], T]) -> T:
         """What `make` derives from the objects `of` alone, made once for them; later states hand it on."""
         kept = self.memo.get(label)
-        if kept is None or len(kept[0]) != len(of) or any(was is not now for was, now in zip(kept[0], of, strict=True)):
+        if kept is None or len(kept[0]) != len(of) or not all(map(is_, kept[0], of)):
             kept = self.memo[label] = (of, make())
         made: T = kept[1]
         return made

@@ -33,7 +33,19 @@ def repairs_in(known: Mapping[str, RepairView], written: list[tuple[Writing, Fil
 
 
 def repair_of(state: RunFacts, writing: Writing, verified: list[Seen], reviewed: list[Seen]) -> RepairView:
-    """A repair as all its files share it."""
+    """A repair as all its files share it; `verified` and `reviewed` are the results of those who judged."""
+    before = [[one for one in some if one.sequence < writing.fact.sequence] for some in (verified, reviewed)]
+    ballots = [
+        state.names.get(f"{noun}.{box.ballot}") for box in state.boxes.values() for noun in ("ballot", "decision")
+    ]
+    return state.derived(
+        f"repair.{writing.outcome.task}",
+        (writing.outcome, writing.command, *before[0], None, *before[1], None, *ballots),
+        lambda: _repair(state, writing, verified, reviewed),
+    )
+
+
+def _repair(state: RunFacts, writing: Writing, verified: list[Seen], reviewed: list[Seen]) -> RepairView:
     asked = writing.command if isinstance(writing.command, RepairProject) else None
     seen = asked.evidence if asked else None
     red = seen if seen and not (seen.passed and seen.failed == 0 and seen.tests > 0) else None

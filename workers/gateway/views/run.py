@@ -18,7 +18,7 @@ from contracts.v1.tasks import ProjectVerified, Task
 from workers.gateway.views.approvals import ApprovalView, approvals_of
 from workers.gateway.views.attempts import WaitView
 from workers.gateway.views.ballots import BallotView, ballots_of
-from workers.gateway.views.calls import CallsTotal, calls_by_task, total
+from workers.gateway.views.calls import CallsTotal, cost_of
 from workers.gateway.views.ends import CancelView, EndView, RaiseView, RunState, cancel_of, end_of, raise_of, state_of
 from workers.gateway.views.facts import RunFacts, SpoiledView, View
 from workers.gateway.views.files import FileView
@@ -99,7 +99,7 @@ def view(state: RunFacts, now: datetime | None = None) -> RunView:
         cancel=cancel_of(state.names.get("run.cancel")),
         budget=_budget(state),
         raises=tuple(raise_of(fact) for fact in state.rest if isinstance(fact.message, BudgetRaised)),
-        cost=_cost(state),
+        cost=cost_of(state),
         requirements=shape.requirements,
         design=shape.chosen.design if shape.chosen else None,
         graph=graph,
@@ -138,11 +138,6 @@ def _budget(state: RunFacts) -> Budget | None:
     request = state.fact("run.requested", RunRequested)
     newest = next(commands, None)
     return newest.budget if newest else request.budget if request else None
-
-
-def _cost(state: RunFacts) -> CallsTotal:
-    made = calls_by_task(state)
-    return state.derived("cost", tuple(made.values()), lambda: total(call for calls in made.values() for call in calls))
 
 
 def _evidence(state: RunFacts) -> tuple[EvidenceView, ...]:

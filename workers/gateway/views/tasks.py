@@ -8,7 +8,7 @@ from contracts.v1.projects import FileRef
 from contracts.v1.prompts import PromptChosen
 from contracts.v1.tasks import Outcome, Task
 from workers.gateway.views.attempts import AttemptView, State, WaitView, attempts_of, standing_of, wait_of
-from workers.gateway.views.calls import CallsTotal, CallView, calls_of, total
+from workers.gateway.views.calls import CallsTotal, CallView, of_task
 from workers.gateway.views.facts import Facts, RunFacts, Seen, SpoiledView, View
 from workers.gateway.views.shape import Shape, shape_of
 
@@ -92,15 +92,16 @@ def _node(state: RunFacts, task: str, shape: Shape, over: Seen | None) -> NodeVi
     facts, needs, planned = state.tasks.get(task, ()), shape.needs.get(task, ()), shape.planned.get(task)
     over = state.names.get(f"result.{task}", over)
     return state.derived(
-        f"node.{task}", (facts, needs, planned, over), lambda: node_of(task, facts, needs, planned, over)
+        f"node.{task}", (facts, needs, planned, over), lambda: node_of(state, task, needs, planned, over)
     )
 
 
 def node_of(
-    task: str, facts: Facts, needs: tuple[str, ...], planned: PlannedTask | None, over: Seen | None
+    state: RunFacts, task: str, needs: tuple[str, ...], planned: PlannedTask | None, over: Seen | None
 ) -> NodeView:
     """A task from its facts, in the order of the log. `over` is the fact after which nothing more can come:
     its result, the end of its run, or the decision of its ballot."""
+    facts = state.tasks.get(task, ())
     ballot, voter = ballot_of(task) or ("", "")
     commands = [fact.message for fact in facts if isinstance(fact.message, Task)]
     command = commands[-1] if commands else None
@@ -110,7 +111,7 @@ def node_of(
         attempts = (*attempts[:-1], attempts[-1].model_copy(update={"state": "waiting"}))
     result = next((fact for fact in facts if fact.name.startswith("result.")), None)
     made = result.message if result and isinstance(result.message, Outcome) else None
-    calls = calls_of(facts)
+    calls, cost = of_task(state, task)
     standing, note = standing_of(attempts, wait, result, over)
     return NodeView(
         task=task,
@@ -128,7 +129,7 @@ def node_of(
         wait=wait,
         prompts=_prompts(facts),
         calls=calls,
-        cost=total(calls),
+        cost=cost,
         files=made.files if made else (),
         output=str(getattr(made, "output", "")),
         ballot=ballot,

@@ -1,6 +1,7 @@
 """Why each file of a project is so, worked out from the facts of its run."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from contracts.v1.projects import FileRef
 from contracts.v1.tasks import Outcome, ProjectReviewed, ProjectVerified, Task
@@ -27,6 +28,9 @@ Content = frozenset[tuple[str, str]]
 """Files as (path, SHA-256)."""
 
 
+DECIDING = ("ballot.", "decision.", "approval.")
+
+
 @dataclass(frozen=True)
 class Known:
     """What is known of all files at once."""
@@ -42,7 +46,9 @@ class Known:
 def files_of(state: RunFacts) -> tuple[FileView, ...]:
     """The files as they are now; made anew only when something came that they follow from."""
     shape, seen = shape_of(state), state.derived("outcomes", (state.shape,), lambda: _looked_at(state))
-    decided = tuple(fact for name, fact in state.names.items() if name.startswith(("decision.", "approval.")))
+    decided = tuple(
+        fact for name, fact in state.names.items() if name.startswith(("ballot.", "decision.", "approval."))
+    )
     return state.derived("files", (shape.planned, shape.chosen, *seen, *decided), lambda: _files(state))
 
 
@@ -57,8 +63,8 @@ def _looked_at(state: RunFacts) -> tuple[Seen | Task | None, ...]:
 def _files(state: RunFacts) -> tuple[FileView, ...]:
     shape = shape_of(state)
     made = tuple(writings(state))
-    verified = _results(state, ProjectVerified)
-    reviewed = _results(state, ProjectReviewed)
+    verified = [fact for fact in state.shape if isinstance(fact.message, ProjectVerified)]
+    reviewed = [fact for fact in state.shape if isinstance(fact.message, ProjectReviewed)]
     known = Known(
         writings=made,
         repairs={one.outcome.task: repair_of(state, one, verified, reviewed) for one in made if is_repair(one)},
@@ -72,7 +78,7 @@ def _files(state: RunFacts) -> tuple[FileView, ...]:
             state.derived(f"tested.{one.name}", (one, *_asked(state, one)), lambda one=one: _test(state, one))  # type: ignore[misc]
             for one in verified
         ),
-        reviews=tuple((_asked_with(state, fact), one) for fact in reviewed for one in _reviews(fact)),
+        reviews=tuple((_asked_with(state, fact), one) for fact in reviewed for one in _reviews(state, fact)),
     )
     by_path: dict[str, list[tuple[Writing, FileRef]]] = {}
     for writing in made:
@@ -81,13 +87,28 @@ def _files(state: RunFacts) -> tuple[FileView, ...]:
     return tuple(_file(state, known, by_path[path]) for path in sorted(by_path))
 
 
-def _results(state: RunFacts, kind: type[Outcome]) -> list[Seen]:
-    return [fact for fact in state.shape if isinstance(fact.message, kind)]
-
-
 def _file(state: RunFacts, known: Known, written: list[tuple[Writing, FileRef]]) -> FileView:
+    """A file, made anew only when something came that is about this one."""
     last, file = written[-1]
-    this, of = (file.path, file.sha256), tuple(one for one, _ in written)
+    this = (file.path, file.sha256)
+    decided = (
+        *(known.designs if hasattr(last.command, "design") else ()),
+        *(decided for content, decided in known.releases if this in content),
+    )
+    tests = tuple(tested for content, tested in known.tests if this in content)
+    reviews = tuple(one for content, one in known.reviews if this in content and one.finding.path == file.path)
+    repairs = [known.repairs[one.outcome.task] for one, _ in written if one.outcome.task in known.repairs]
+    made = [part for one, _ in written for part in (one.fact, one.command)]
+    about = {"decided": decided, "tests": tests, "reviews": reviews}
+    return state.derived(
+        f"file.{file.path}",
+        (*made, None, *repairs, None, *decided, None, *tests, None, *reviews),
+        lambda: _view_of(known, written, about),
+    )
+
+
+def _view_of(known: Known, written: list[tuple[Writing, FileRef]], about: dict[str, Any]) -> FileView:
+    last, file = written[-1]
     module, purpose = next((named for one, _ in reversed(written) if (named := module_of(one.command))[0]), ("", ""))
     why = WhyView(
         task=last.outcome.task,
@@ -98,17 +119,10 @@ def _file(state: RunFacts, known: Known, written: list[tuple[Writing, FileRef]])
         module=module,
         purpose=purpose,
         instruction=last.command.instruction if last.command else "",
-        prompts=state.derived(f"prompts.{last.fact.name}", (last.outcome,), lambda: _prompts(last)),
-        written=state.derived(f"written.{file.path}", of, lambda: _history(written)),
-        repairs=state.derived(
-            f"repairs.{file.path}", (*of, *known.repairs.values()), lambda: repairs_in(known.repairs, written)
-        ),
-        decided=(
-            *(known.designs if hasattr(last.command, "design") else ()),
-            *(decided for content, decided in known.releases if this in content),
-        ),
-        tests=tuple(tested for content, tested in known.tests if this in content),
-        reviews=tuple(one for content, one in known.reviews if this in content and one.finding.path == file.path),
+        prompts=_prompts(last),
+        written=_history(written),
+        repairs=repairs_in(known.repairs, written),
+        **about,
     )
     return FileView(path=file.path, sha256=file.sha256, size=file.size, why=why)
 
@@ -176,6 +190,11 @@ def _tested(fact: Seen) -> TestedView:
     )
 
 
-def _reviews(fact: Seen) -> list[ReviewedView]:
-    assert isinstance(fact.message, ProjectReviewed), "only results of reviewing are asked"
-    return [ReviewedView(task=fact.message.task, finding=finding) for finding in fact.message.findings]
+def _reviews(state: RunFacts, fact: Seen) -> tuple[ReviewedView, ...]:
+    made = fact.message
+    assert isinstance(made, ProjectReviewed), "only results of reviewing are asked"
+    return state.derived(
+        f"reviewed.{fact.name}",
+        (made,),
+        lambda: tuple(ReviewedView(task=made.task, finding=finding) for finding in made.findings),
+    )
