@@ -191,3 +191,30 @@ async def test_a_reader_that_takes_too_long_for_a_chunk_gets_a_last_event_and_it
         async for chunk in chunks:
             seen.feed(chunk)
     assert seen.ids == [1] and seen.names[-1] == "reconnect" and seen.last_id == "1"
+
+
+async def test_a_fact_that_is_stored_and_pushed_out_while_the_answer_is_under_way_is_read_again(browser):
+    world = World(browser, [True], 0, 1, 10)
+    answer = world.read
+
+    async def answered_late(key, after):
+        found = await answer(key, after)
+        if len(world.log) == 1:
+            for mine in (True, False):
+                world.store(mine)
+                world.hand_over()
+        return found
+
+    world.read = answered_late
+    await world.connect()
+    await asyncio.wait_for(world.reading_all(2), 10)
+    assert world.browser.ids == [1, 2]
+    await world.cut()
+
+
+def test_a_fact_that_is_handed_over_again_is_no_news():
+    recent = Recent(0, 9, 1_000)
+    facts = [Kept(MINE, Stored(sequence, AT, "s", b""), "flotilla") for sequence in (1, 2, 3)]
+    for one in (*facts, *facts):
+        recent.take(one)
+    assert recent.lane(MINE).after(0) == facts and recent.upto == 3
