@@ -5,6 +5,7 @@ from datetime import timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contracts.v1.waits import TaskWaits
 from workers.gateway.views import runs
 from workers.gateway.views.calls import calls
 from workers.gateway.views.facts import RunFacts, fold, take
@@ -74,3 +75,19 @@ def test_of_two_facts_of_one_name_the_earlier_in_the_log_stays(make):
 def test_a_subject_that_is_no_name_is_spoiled_and_nothing_more(make):
     seen = make.view("no-such-noun.x", "task.writer", "llm", "vote.b", "gate")
     assert [one.name for one in seen.spoiled] == ["no-such-noun.x", "task.writer", "llm", "vote.b", "gate"]
+
+
+def test_spoiled_names_without_a_number_where_one_belongs_break_nothing(make):
+    wait = TaskWaits(tenant="acme", run="r", role="writer", task="one", attempt=1, n=1, what="models")
+    names = (
+        "task.writer.one.x",
+        "failure.one.x",
+        "llm.one.1.x",
+        "llm.one.x.1",
+        "task.reviewer.vote-b--ann.x",
+        "result.one",
+    )
+    for spoiled in names:
+        seen = make.view("task.writer.one.1", wait, spoiled)
+        assert spoiled in {one.name for one in seen.spoiled}
+    assert [one.task for one in make.view("task.reviewer.vote-b--ann.x").graph.voting] == ["vote-b--ann"]

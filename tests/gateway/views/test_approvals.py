@@ -1,12 +1,18 @@
 """Gates: what is to be approved in full, what changed since, and the answer."""
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from contracts.v1.approvals import ApprovalGiven, GateOpened
-from contracts.v1.ballots import BallotOpened, DecisionMade, Option
+from contracts.v1.ballots import BallotOpened, DecisionMade, Option, VoteCast
 from contracts.v1.plans import Plan, PlannedTask
 from contracts.v1.projects import Finding
 from contracts.v1.runs import RunClosed, RunRequested
 from contracts.v1.tasks import DesignProposed, ProjectPlanned, ProjectRepaired, ProjectReviewed, ReviewProject
+from contracts.v1.timers import DeadlinePassed
 from workers.gateway.views.changes import diff
+from workers.gateway.views.facts import RunFacts, fold, take
+from workers.gateway.views.run import view
 
 IDS = {"tenant": "acme", "run": "r"}
 REQUEST = RunRequested(**IDS, idea="write")
@@ -81,6 +87,26 @@ def test_files_are_compared_with_those_that_were_approved_last(make):
     assert (last.against, last.against_is, last.changes[0].before) == ("release-1", "approved", a1)
     assert last.evidence.passed and last.findings[0].message == "in round 3"
     assert (seen[2].deadline - seen[2].opened_at).seconds == 60
+
+
+@given(st.randoms(use_true_random=False))
+def test_gates_and_ballots_look_the_same_in_whatever_order_their_facts_arrive(make, random):
+    options = (Option(option="release", files=(make.file("a.py", "4"),)), Option(option="repair"))
+    facts = make.facts(
+        REQUEST, *review(make, 1, make.file("a.py", "1")), gate("first", subject_task="review-1"), answer("first"),
+        ProjectRepaired(**IDS, task="repair-1", files=(make.file("a.py", "4"),)),
+        BallotOpened(**IDS, ballot="release-1", question="Release?", options=options, electorate=("ann", "bob")),
+        VoteCast(**IDS, ballot="release-1", voter="ann", choice="release"),
+        DeadlinePassed(**IDS, name="ballot-release-1"),
+        DecisionMade(**IDS, ballot="release-1", option=None, by="escalated", reason="nobody knows"),
+        gate("release-1", options=("release", "repair")), answer("release-1", option="release"), gate("release"),
+    )  # fmt: skip
+    state, mixed = RunFacts("acme", "r"), random.sample(facts, len(facts))
+    for fact in mixed:
+        state = take(state, fact)
+        view(state)
+    assert view(state) == view(fold(RunFacts("acme", "r"), facts))
+    assert view(state).files[0].why.decided[0].answered_by == "ann"
 
 
 def test_a_gate_without_a_task_shows_the_files_as_they_were_when_it_was_opened(make):

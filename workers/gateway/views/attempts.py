@@ -1,6 +1,6 @@
 """The attempts at a task, and how they leave it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -49,7 +49,7 @@ def attempts_of(facts: Facts, over: Seen | None) -> tuple[AttemptView, ...]:
     )
 
 
-def _numbered(facts: Facts, noun: str, at: int) -> Mapping[int, Seen]:
+def _numbered(facts: Iterable[Seen], noun: str, at: int) -> Mapping[int, Seen]:
     named = [(fact.tokens, fact) for fact in facts if fact.name.startswith(f"{noun}.")]
     return {int(tokens[at]): fact for tokens, fact in named if len(tokens) > at and tokens[at].isdecimal()}
 
@@ -101,8 +101,8 @@ def wait_of(facts: Facts, attempts: tuple[AttemptView, ...]) -> WaitView | None:
     if not mine:
         return None
     since, wait = mine[-1]
-    calls = [fact.tokens for fact in facts if fact.name.startswith("llm.")]
-    if any(tokens[2] == str(now) and int(tokens[3]) >= wait.n for tokens in calls):
+    calls = _numbered([fact for fact in facts if fact.name.startswith(f"llm.{wait.task}.{now}.")], "llm", 3)
+    if max(calls, default=0) >= wait.n:
         return None
     return WaitView(task=wait.task, what=wait.what, reason=wait.reason, since=since, until=wait.until)
 

@@ -76,7 +76,7 @@ def graph_of(state: RunFacts) -> GraphView:
         if (asked := ballot_of(task)) is not None and _was_asked(state.tasks[task])
     )
     edges = state.derived("edges", (shape,), lambda: _edges(shape))
-    voting = tuple(sorted(voting, key=lambda node: (node.attempts[0].asked_at or node.began or state.began, node.task)))
+    voting = tuple(sorted(voting, key=lambda node: (_asked_at(state, node.task), node.task)))
     return state.derived("graph", (*nodes, *voting, edges), lambda: GraphView(nodes=nodes, edges=edges, voting=voting))
 
 
@@ -86,6 +86,10 @@ def _edges(shape: Shape) -> tuple[EdgeView, ...]:
 
 def _was_asked(facts: Facts) -> bool:
     return any(fact.name.startswith("task.") for fact in facts)
+
+
+def _asked_at(state: RunFacts, task: str) -> int:
+    return next(fact.sequence for fact in state.tasks[task] if fact.name.startswith("task."))
 
 
 def _node(state: RunFacts, task: str, shape: Shape, over: Seen | None) -> NodeView:
