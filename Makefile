@@ -34,7 +34,8 @@ test-slow: $(STAMP)
 
 # The properties again, each time with other examples.
 soak: $(STAMP)
-	$(BIN)/pytest --hypothesis-profile=default -m "not slow" tests/orchestrator tests/consensus tests/contracts tests/gateway tests/llm tests/prompting
+	$(BIN)/pytest --hypothesis-profile=default -m "not slow" tests/orchestrator tests/consensus tests/contracts tests/gateway \
+		tests/llm tests/prompting
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -15,7 +15,7 @@ import sys
 import time
 from contextlib import aclosing, suppress
 
-from benchmarks.processes import _cpu_s, resident_mb
+from benchmarks.processes import cpu_s, resident_mb
 from contracts.v1.tasks import TaskPerformed
 from workers.gateway.feed.events import encoded, fact_event
 from workers.gateway.feed.hub import Hub
@@ -140,12 +140,12 @@ async def measured(way: str, options: argparse.Namespace) -> dict[str, float]:
                 one.connect()
                 await asyncio.sleep(0.005)
             await asyncio.sleep(2.0)  # naive readers make their consumers now
-            before, cpu, broker = resident_mb(process.pid), _cpu_s(process.pid), _cpu_s(server.process.pid)
+            before, cpu, broker = resident_mb(process.pid), cpu_s(process.pid), cpu_s(server.process.pid)
             stored = await _load(bus, watchers, options)
             await _all_have(stored, watchers)
             return _seen(stored, watchers) | {
-                "cpu_share": (_cpu_s(process.pid) - cpu) / options.seconds,
-                "broker_cpu_share": (_cpu_s(server.process.pid) - broker) / options.seconds,
+                "cpu_share": (cpu_s(process.pid) - cpu) / options.seconds,
+                "broker_cpu_share": (cpu_s(server.process.pid) - broker) / options.seconds,
                 "memory_before_mb": before,
                 "memory_after_mb": resident_mb(process.pid),
             }

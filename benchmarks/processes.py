@@ -35,7 +35,7 @@ class Processes:
 
     def cpu_s(self) -> float:
         """CPU seconds of all of them so far."""
-        return sum(_cpu_s(pid) for pid in self.pids)
+        return sum(cpu_s(pid) for pid in self.pids)
 
     def memory_mb(self) -> float:
         """Resident memory of the started ones, in MB."""
@@ -49,7 +49,7 @@ class Processes:
             await process.wait()
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
 

@@ -122,9 +122,7 @@ async def test_runs_lists_requests_with_their_ends_oldest_first(ward):
 async def test_a_broker_without_streams_says_what_to_do(settings, bus):
     with pytest.raises(BusUnavailable, match="the stream LOG could not be read: 503 nobody answers; is it"):
         await bus.log.history(TENANT, "r1")
-    with pytest.raises(
-        BusUnavailable, match="the stream PROMPTS could not be read: 503 nobody answers; is it"
-    ):
+    with pytest.raises(BusUnavailable, match="the stream PROMPTS could not be read: 503 nobody answers; is it"):
         async with bus.prompt_store(Prompts({})):
             pass
     with pytest.raises(BusUnavailable, match="is it provisioned"):
