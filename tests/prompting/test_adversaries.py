@@ -67,7 +67,8 @@ def typed():
 def shipped(typed):
     prompts, loose = Prompts.load(), [untyped(prompt) for prompt in typed]
     vote = next(prompt for prompt in loose if prompt.name == "reviewer/vote")
-    assert [prompt.version for prompt in loose] == [prompt.version for prompt in typed]
+    sections = [[section.text for section in prompt.source.sections] for prompt in typed]
+    assert [[section.text for section in prompt.source.sections] for prompt in loose] == sections
     return [*loose, *(prompts.seen(vote, name) for name in prompts.personas("reviewer"))]
 
 
