@@ -113,7 +113,8 @@ async def test_voters_are_shown_what_can_win_once_each_with_its_evidence_and_its
 
 async def test_red_candidates_can_not_win_and_votes_for_identical_ones_are_votes_for_the_first(ward, held):
     await held(choosing("sums"), choosing("loops"), choosing("red"))
-    await ward.fact("modules", "vote.modules.p3")
+    for n in (1, 2, 3):
+        await ward.fact("modules", f"vote.modules.p{n}")
     await ward.say(vote("mallory", "crash"), vote("eve", "twin"))
     made = await ward.fact("modules", "decision.modules")
     assert (made.option, made.by, made.counts) == ("sums", "rule", {"sums": 2, "loops": 1})
