@@ -9,8 +9,9 @@ import pytest
 
 from contracts.v1.prompts import ArmCount, ExperimentEnded, ExperimentStarted
 from workers.cli.ballottext import Page
-from workers.cli.evidencecurve import curves_of, drawn, odds, sampled
+from workers.cli.evidencecurve import drawn, sampled
 from workers.cli.experimenttext import Standing, as_json, kept_up, listed, percent, shown
+from workers.prompting.evidence_curves import curves_of, odds
 from workers.prompting.experiments.experiment import Assigned, Decision, Experiment, Plan, Settled
 
 LIVE, CANDIDATE = "0" * 12, "c" * 12

@@ -5,25 +5,19 @@ where it is enough; a curve that gets there has a mark on the line. So it can be
 beside each strip say the same in figures.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from contracts.v1.prompts import ExperimentStarted
 from workers.cli.ballottext import Page
 from workers.cli.figures import count
-from workers.prompting.experiments import spending
+from workers.prompting.evidence_curves import Curve, odds
 
-MICRO = 1_000_000
 HIGH, LOW = 5, 3
 FLAT_HIGH, FLAT_LOW = 4, 2
 """Lines of a strip: of what decides on success, and of what guards; and where lines are few."""
 
 PIPE_WIDTH, WIDEST, NARROWEST = 80, 120, 16
 """Columns into a pipe; columns of a drawing at most and at least."""
-
-BELOW = 3
-"""A strip shows evidence against down to a third of what is enough for, in nats; what is lower lies on its floor."""
 
 _BRAILLE = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))  # by row and column of a character's dots
 
@@ -33,53 +27,6 @@ class Size(NamedTuple):
 
     width: int
     rows: int
-
-
-class Curve(NamedTuple):
-    """One thing that may be found: ln of the wealth in millionths after so many outcomes. `enough` is a wealth."""
-
-    key: str
-    name: str
-    then: str
-    enough: int
-    points: tuple[tuple[int, int], ...]
-    high: bool = False
-
-    @property
-    def now(self) -> int:
-        """ln of the wealth in millionths by now."""
-        return self.points[-1][1] if self.points else 0
-
-    @property
-    def is_enough(self) -> bool:
-        """Whether it is found."""
-        return self.now >= self.top
-
-    @property
-    def top(self) -> int:
-        """What `now` must be, rounded as `now` is."""
-        return round(math.log(self.enough) * MICRO)
-
-
-def curves_of(started: ExperimentStarted, points: Sequence[Sequence[int]]) -> list[Curve]:
-    """The curves of an experiment from its points: outcomes, better, worse, dearer, slower, split."""
-    on_cost, on_latency = _words(started.dearer, "dearer"), _words(started.slower, "slower")
-    kinds = (
-        ("better", "better", "promote", spending.promotion(started.k), True, True),
-        ("worse", "worse", "roll back", spending.ROLL_BACK, True, True),
-        ("dearer", on_cost, "roll back", spending.GUARD, False, started.dearer is not None),
-        ("slower", on_latency, "roll back", spending.GUARD, False, started.slower is not None),
-        ("split", "wrongly split", "stop", spending.SPLIT, False, True),
-    )
-    return [
-        Curve(key, name, then, enough, tuple((point[0], point[place]) for point in points), high)
-        for place, (key, name, then, enough, high, is_on) in enumerate(kinds, 1)
-        if is_on
-    ]
-
-
-def _words(percent: int | None, word: str) -> str:
-    return f"{percent} % {word}" if percent else word
 
 
 def drawn(curves: Sequence[Curve], page: Page, flat: bool = False) -> Iterator[str]:
@@ -112,7 +59,7 @@ def _beside(curve: Curve) -> tuple[str, str, str]:
 
 def _strip(curve: Curve, outcomes: int, size: Size, unicode: bool) -> list[tuple[str, str]]:
     """The lines of a strip with their labels; the first is where it is enough, `size` is of those below it."""
-    (width, rows), floor = size, -curve.top // BELOW
+    (width, rows), floor = size, curve.floor
     down, across = (4, 2) if unicode else (3, 1)
     values = sampled(curve.points, outcomes, width * across)
     steps = rows * down
@@ -178,19 +125,3 @@ def _below(outcomes: int, width: int) -> str:
         return f"0{last:>{width - 1}}"
     left = width // 2 - len(middle) // 2
     return f"0{middle:>{left + len(middle) - 1}}{last:>{width - left - len(middle)}}"
-
-
-def odds(micro: int) -> str:
-    """Evidence as odds: `27:1` for, `1:3.2` against, `1:1` for none."""
-    if abs(micro) < MICRO // 20:
-        return "1:1"
-    against = _figure(abs(micro) / MICRO)
-    return f"{against}:1" if micro > 0 else f"1:{against}"
-
-
-def _figure(nats: float) -> str:
-    if nats > math.log(99_999):
-        tens = nats / math.log(10)
-        return f"{10 ** (tens % 1):.1f}e{int(tens)}"
-    amount = math.exp(nats)
-    return f"{amount:.1f}" if amount < 9.95 else f"{amount:,.0f}"

@@ -7,9 +7,10 @@ from typing import Any, Literal, NamedTuple
 from contracts.v1.prompts import ArmCount, ExperimentEnded, ExperimentStarted, Metric
 from workers.cli.ballottext import BLOCK, PLAIN_BLOCK, Page
 from workers.cli.durations import as_typed
-from workers.cli.evidencecurve import MICRO, curves_of, drawn
+from workers.cli.evidencecurve import drawn
 from workers.cli.figures import count, plain, seconds
 from workers.cli.modeltable import hanging
+from workers.prompting.evidence_curves import MICRO, curves_of
 from workers.prompting.verdicts import because_of, ended_as
 
 Point = tuple[int, int, int, int, int, int]

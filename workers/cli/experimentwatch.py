@@ -11,9 +11,9 @@ from rich.text import Text
 
 from workers.cli.ballottext import Page, page_of
 from workers.cli.complaints import INTERRUPTED
-from workers.cli.evidencecurve import curves_of, odds
 from workers.cli.experimenttext import Standing, as_json, end_in_words, kept_up, shown
 from workers.cli.outside import Outside, say
+from workers.prompting.evidence_curves import curves_of, odds
 
 LOOK_S = 1.0
 """Outcomes come when runs end, so a look per second misses nothing."""

@@ -13,9 +13,9 @@ from contracts.v1.prompts import (
     RevisionTried,
     VersionPushed,
 )
-from workers.cli.evidencecurve import odds
 from workers.cli.figures import plain
 from workers.cli.modeltable import hanging
+from workers.prompting.evidence_curves import odds
 from workers.prompting.template_history import Entry, TemplateHistory, Unread
 
 LARGE = {"content", "inputs", "reply"}

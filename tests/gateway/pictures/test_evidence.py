@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.v1.prompts import ArmCount, ExperimentStarted
-from workers.gateway.pictures.curves import curves_of
+from workers.gateway.pictures.curves import name_of
 from workers.gateway.pictures.evidence import NARROW_WIDTH, Findings, described, evidence
 from workers.gateway.pictures.markup import Frame
-from workers.gateway.pictures.scale import MICRO
+from workers.prompting.evidence_curves import MICRO, curves_of
 
 SVG = "{http://www.w3.org/2000/svg}"
 LIVE, CANDIDATE = "0" * 12, "c" * 12
@@ -77,7 +77,7 @@ def test_the_description_says_all_that_the_picture_shows() -> None:
 
 
 def test_a_guard_that_is_off_has_no_strip() -> None:
-    names = [curve.name for curve in curves_of(started(dearer=None, slower=0), CURVE)]
+    names = [name_of(curve) for curve in curves_of(started(dearer=None, slower=0), CURVE)]
     assert names == ["better", "worse", "slower", "wrongly split"]
 
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workers.cli import evidencecurve
 from workers.gateway.pictures.markup import cut, escaped, lines_of, number, plain, tag, width_of
-from workers.gateway.pictures.scale import MICRO, Scale, odds, round_steps, tens
+from workers.gateway.pictures.scale import Scale, round_steps, tens
+from workers.prompting.evidence_curves import MICRO
 
 
 @given(st.text())
@@ -58,8 +58,3 @@ def test_a_scale_keeps_what_is_outside_on_its_border() -> None:
     scale = Scale(0, 10, 100, 200)
     assert [scale.at(value) for value in (-5, 0, 5, 10, 99)] == [100, 100, 150, 200, 200]
     assert Scale(3, 3, 7, 9).at(3) == 7
-
-
-@given(st.integers(-(10**10), 10**10))
-def test_odds_are_said_as_in_the_terminal(micro: int) -> None:
-    assert odds(micro) == evidencecurve.odds(micro)

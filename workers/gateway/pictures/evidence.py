@@ -10,9 +10,10 @@ from typing import Literal, NamedTuple
 from contracts.v1.prompts import ArmCount, ExperimentStarted
 from workers.gateway.pictures.arms import arms, won_of
 from workers.gateway.pictures.colours import style_of
-from workers.gateway.pictures.curves import Curve, curves_of
+from workers.gateway.pictures.curves import TONES, ceiling_of, name_of, then_of
 from workers.gateway.pictures.markup import Frame, cut, lines_of, number, picture, tag, width_of, words
-from workers.gateway.pictures.scale import Scale, odds, round_steps, tens
+from workers.gateway.pictures.scale import Scale, round_steps, tens
+from workers.prompting.evidence_curves import Curve, curves_of, odds
 
 Point = Sequence[int]
 Verdict = Literal["running", "promoted", "rolled_back", "stopped"]
@@ -100,7 +101,7 @@ def described(found: Findings) -> str:
     said = [f"{started.candidate} is tried beside {started.live}, by {started.metric}; {_state(found)}."]
     for curve in curves:
         reached = f", which was enough after {curve.reached[0]} outcomes" if curve.reached else ""
-        said.append(f"{curve.name}: {odds(curve.now)} of {odds(curve.top)} to {curve.then}{reached}.")
+        said.append(f"{name_of(curve)}: {odds(curve.now)} of {odds(curve.top)} to {then_of(curve)}{reached}.")
     said += [f"live: {won_of(found.live)}.", f"candidate: {won_of(found.candidate)}."]
     return " ".join([*said, found.sentence]).strip()
 
@@ -123,20 +124,20 @@ def _headlines(found: Findings, wide: float) -> tuple[list[str], float]:
 
 
 def _strip(curve: Curve, room: Room, wide: float) -> str:
-    up = Scale(curve.floor, curve.ceiling, room.bottom, room.top)
+    up = Scale(curve.floor, ceiling_of(curve), room.bottom, room.top)
     enough = up.at(curve.top)
     now = f"now {odds(curve.now)}{', enough' if curve.is_enough else ''}"
     beside = width_of(now, SMALL) + 12
     return tag(
         "g",
-        words(cut(f"… {curve.name}", TEXT * 1.06, wide - 2 * TOP - beside), TOP, room.top - 9, "name"),
+        words(cut(f"… {name_of(curve)}", TEXT * 1.06, wide - 2 * TOP - beside), TOP, room.top - 9, "name"),
         words(now, room.right, room.top - 9, "small", "end"),
         *_ticks(curve, up, room),
         tag("path", class_="rule enough", d=f"M{number(room.left)} {number(enough)}H{number(room.right)}"),
         tag("path", class_="mark", d=_path(curve, up, room)),
         *_reached(curve, up, room),
         *_then(curve, enough, room),
-        class_=curve.tone,
+        class_=TONES[curve.key],
     )
 
 
@@ -145,7 +146,7 @@ def _ticks(curve: Curve, up: Scale, room: Room) -> Iterator[str]:
     enough = up.at(curve.top)
     yield words(odds(curve.top), room.left - 6, enough + 5, "small", "end")
     last = enough
-    for at in sorted(tens(curve.floor, curve.ceiling), key=lambda tick: (tick != 0, tick)):
+    for at in sorted(tens(curve.floor, ceiling_of(curve)), key=lambda tick: (tick != 0, tick)):
         y = up.at(at)
         if abs(y - enough) < 16 or (at != 0 and (abs(y - last) < 16 or abs(y - up.at(0)) < 16)):
             continue
@@ -173,7 +174,7 @@ def _reached(curve: Curve, up: Scale, room: Room) -> Iterator[str]:
 def _then(curve: Curve, enough: float, room: Room) -> Iterator[str]:
     """What happens at the line and when it was reached, in words below it; a curve that passes there is covered."""
     after = f" after {curve.reached[0]:,}" if curve.reached is not None else ""
-    yield words(f"enough{after} to {curve.then}", room.left + 8, enough + 15, "small halo")
+    yield words(f"enough{after} to {then_of(curve)}", room.left + 8, enough + 15, "small halo")
 
 
 def _outcomes(room: Room) -> Iterator[str]:

@@ -1,9 +1,9 @@
-"""Scales: where a value lies in a picture, which values stand beside an axis, and odds in words."""
+"""Scales: where a value lies in a picture, and which values stand beside an axis."""
 
 import math
 from typing import NamedTuple
 
-MICRO = 1_000_000
+from workers.prompting.evidence_curves import MICRO
 
 
 class Scale(NamedTuple):
@@ -37,19 +37,3 @@ def tens(low: int, high: int) -> tuple[int, ...]:
     ten = math.log(10) * MICRO
     first, last = math.floor(low / ten) + 1, math.ceil(high / ten) - 1
     return tuple(round(power * ten) for power in range(max(first, -9), min(last, 9) + 1))
-
-
-def odds(micro: int) -> str:
-    """Evidence, ln in millionths, as odds: `27:1` for, `1:3.2` against, `1:1` for none."""
-    if abs(micro) < MICRO // 20:
-        return "1:1"
-    against = _amount(abs(micro) / MICRO)
-    return f"{against}:1" if micro > 0 else f"1:{against}"
-
-
-def _amount(nats: float) -> str:
-    if nats > math.log(99_999):
-        powers = nats / math.log(10)
-        return f"{10 ** (powers % 1):.1f}e{int(powers)}"
-    amount = math.exp(nats)
-    return f"{amount:.1f}" if amount < 9.95 else f"{amount:,.0f}"
