@@ -1,5 +1,6 @@
 """What speaks against a task's work, in sentences."""
 
+import pytest
 from pydantic import BaseModel, ConfigDict
 
 from contracts.v1.ballots import BallotOpened, CountedVote, DecisionMade, Option
@@ -22,22 +23,20 @@ class PlainReply(BaseModel):
 REPLIES = {"PlainReply": PlainReply}
 
 
-def called(said, n=1, prompt="architect/design", stop="end", schema="PlainReply", **more):
+def called(said, n=1, stop="end", schema="PlainReply", question="0", **more):
+    fields = {"attempt": 1, "prompt": "architect/design", "request_sha256": question * 64} | more
     return ModelCalled(
         **WHO,
-        attempt=1,
         n=n,
         role="architect",
         target="m",
-        prompt=prompt,
         prompt_version="0" * 12,
-        request_sha256="0" * 64,
         input_tokens=1,
         output_tokens=1,
         completion=said,
         stop=stop,
         parameters={"reply_schema": schema} if schema else {},
-        **more,
+        **fields,
     )
 
 
@@ -77,15 +76,31 @@ def test_a_fence_and_thoughts_before_the_answer_are_no_faults():
 
 
 def test_a_reply_of_the_right_shape_that_was_mended_all_the_same_is_told():
-    (said,) = of(called('{"answer": 1}'), called('{"answer": 2}', 2, "toolkit/malformed_reply"), DONE)
+    (said,) = of(called('{"answer": 1}'), called('{"answer": 2}', 2, question="1"), DONE)
     assert "had to be mended" in said
+
+
+@pytest.mark.parametrize("later", [{}, {"question": "1", "attempt": 2}, {"question": "1", "prompt": "architect/task"}])
+def test_the_same_question_another_attempt_and_another_template_mend_nothing(later):
+    assert of(called('{"answer": 1}'), called('{"answer": 2}', 2, **later), DONE) == ()
+
+
+def test_who_answers_in_the_place_of_one_who_refused_mends_nothing():
+    said = of(called("I can't", stop="refusal"), called('{"answer": 2}', 2, question="1"), DONE)
+    assert said == ("the model would not answer: I can't",)
+
+
+def test_of_an_answer_that_was_cut_off_and_mended_it_is_told_once_that_it_was_too_long():
+    whole = (called('"b"}', 2, question="1", schema=""), called('{"answer": 2}', 3, question="2"))
+    (said,) = of(called("{", stop="length"), *whole, DONE)
+    assert "too long" in said
 
 
 def test_refusals_and_cut_off_answers_are_told_and_calls_that_were_lost_are_not():
     said = of(
         called("I can't", stop="refusal"),
         called("{", 2, stop="length"),
-        called("{", 3, "toolkit/continue", schema=""),
+        called("{", 3, question="1", schema=""),
         called("{", 4, lost=True),
     )
     assert said[0] == "the model would not answer: I can't"

@@ -78,10 +78,11 @@ def test_a_task_without_a_result_is_not_known_to_have_gone_anyhow():
     assert outcome_of([], CHOSEN, "valid")[:3] == (None, None, None)
 
 
-@pytest.mark.parametrize("prompt", ["toolkit/malformed_reply", "toolkit/continue"])
-def test_a_reply_that_had_to_be_mended_or_continued_did_not_fit_at_the_first_try(prompt):
-    calls = [asked(), asked(2, prompt)]
-    assert won(command(), *calls, result(*calls)) is False
+@pytest.mark.parametrize("stop", ["end", "length"], ids=["mended", "continued"])
+def test_a_reply_that_had_to_be_mended_or_continued_did_not_fit_at_the_first_try(stop):
+    calls = [asked(stop=stop), asked(2, request_sha256="1" * 64)]
+    score = outcome_of(told(command(), *calls, result(*calls)), CHOSEN, "valid")
+    assert (score.won, score.why) == (False, "it took 2 calls of the template")
 
 
 def test_a_second_attempt_is_no_first_try():
@@ -128,7 +129,7 @@ def test_calls_that_the_task_made_for_replays_are_not_its_own():
     replayed = Call(
         entry="llm.design-a.1.1",
         target="m",
-        prompt="toolkit/malformed_reply",
+        prompt="architect/design",
         prompt_version="0" * 12,
         input_tokens=1,
         output_tokens=1,

@@ -99,7 +99,6 @@ class Fleet:
     async def end(self, run, task="write", well=True):
         """The task ends; one that does not go well had to be mended."""
         who = {"tenant": self.tenant, "run": run, "task": task}
-        prompts = [self.template] if well else [self.template, "toolkit/malformed_reply"]
         calls = [
             ModelCalled(
                 **who,
@@ -107,14 +106,14 @@ class Fleet:
                 n=n,
                 role="poet",
                 target="m",
-                prompt=prompt,
+                prompt=self.template,
                 prompt_version="0" * 12,
-                request_sha256="0" * 64,
+                request_sha256=str(n) * 64,
                 input_tokens=1,
                 output_tokens=1,
                 cost_usd=0.001,
             )
-            for n, prompt in enumerate(prompts, 1)
+            for n in ((1,) if well else (1, 2))
         ]
         await self.say(*calls, TaskPerformed(**who, calls=tuple(call.cited() for call in calls)))
 

@@ -7,7 +7,7 @@ the reviews         what blocked the project
 the ballots         the reasons of those who were against what it made, or for another option than it
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import BaseModel, ValidationError
 
@@ -25,7 +25,6 @@ MOST = 40
 LONGEST = 600
 """Characters of a sentence."""
 
-CONTINUED = "toolkit/continue"
 REPAIR = "repair"
 """The option of ballots on releases that wants another repair."""
 
@@ -57,9 +56,9 @@ def _of_replies(facts: Facts, task: str, replies: Replies) -> Iterator[str]:
             yield f"the model would not answer: {entry.completion}"
         elif entry.stop == "length":
             yield f"a reply to {entry.prompt} was too long: {CUT_OFF}"
-        elif entry.prompt != CONTINUED:
+        elif "reply_schema" in entry.parameters:  # the rest of an answer that was cut off has none
             faults = _faults(entry, replies)
-            if not faults and _is_mended(journal[place + 1 :]):
+            if not faults and _is_mended(entry, journal[place + 1 :]):
                 faults = ["it says what can't be; the reply had to be mended"]
             yield from (f"a reply to {entry.prompt} did not fit: {fault}" for fault in faults)
 
@@ -84,8 +83,10 @@ def _answer(said: str, reply: type[BaseModel]) -> str:
     return without_reasoning(text) if thinks and "reasoning" not in reply.model_fields else text
 
 
-def _is_mended(later: list[ModelCalled]) -> bool:
-    return bool(later) and later[0].prompt.startswith("toolkit/malformed")
+def _is_mended(entry: ModelCalled, later: Sequence[ModelCalled]) -> bool:
+    """Whether the attempt went on to ask something else with the template: an answer that will do is the last."""
+    asked = (entry.attempt, entry.prompt)
+    return any((one.attempt, one.prompt) == asked and one.request_sha256 != entry.request_sha256 for one in later)
 
 
 def _of_project(facts: Facts, task: str) -> Iterator[str]:

@@ -88,10 +88,8 @@ def _valid(facts: Facts, chosen: PromptChosen) -> tuple[bool | None, str]:
         return False, f"it took {result.attempt} attempts"
     journal, entry = calls_of(facts, chosen.task), f"llm.{chosen.task}.{result.attempt}."
     used = [call for call in result.calls if call.entry.startswith(entry) and not _is_lost(journal, call)]
-    if mended := [call.prompt for call in used if call.prompt.startswith("toolkit/")]:
-        return False, f"its reply did not fit at once: {', '.join(dict.fromkeys(mended))} followed"
     asked = [call for call in used if call.prompt.partition(":")[0] == chosen.prompt]
-    if len(asked) != 1:
+    if len(asked) != 1:  # a repair turn and the rest of an answer are calls of the template as well
         return False, f"it took {len(asked)} calls of the template"
     refused = (call := journal.get(asked[0].entry)) is not None and call.stop != "end"
     return (False, f"the answer of {asked[0].target} was no reply") if refused else (True, "the first reply fits")
