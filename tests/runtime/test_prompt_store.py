@@ -7,16 +7,18 @@ from contextlib import asynccontextmanager
 import pytest
 
 from contracts.codec import decode, encode
-from contracts.prompt_facts import prompts_subject, subject_of_prompt
+from contracts.prompt_facts import encode_prompt, prompts_subject, subject_of_prompt
 from contracts.subjects import subject_of
 from contracts.v1.journal import ModelCalled
 from contracts.v1.prompts import ExperimentEnded, LabelMoved, PromptChosen
 from contracts.v1.tasks import PerformTask
 from workers.prompting.errors import UnknownPersona, UnknownPrompt
 from workers.prompting.moves import move, push, start
-from workers.prompting.templates import Prompts
+from workers.prompting.templates import Prompts, compiled_text
 from workers.runtime import topology
 from workers.runtime.bus import connect
+from workers.runtime.embedded import EmbeddedNats
+from workers.runtime.errors import BusUnavailable
 from workers.runtime.prompt_store import PromptStore
 from workers.runtime.task_prompts import ChosenPrompts
 
@@ -64,13 +66,8 @@ def version(named, text="Sing of"):
 
 
 async def pushed(store, named, text="Sing of"):
-    from pathlib import Path
-
-    from workers.prompting.source import parse
-    from workers.prompting.templates import compiled
-
     content = version(named, text)
-    digest = compiled(parse(Path(f"{named}.md"), content)).version
+    digest = compiled_text(*named.split("/"), content).version
     assert await store.say(push(store.of(named), digest, content, "me"))
     return digest
 
@@ -162,6 +159,7 @@ async def test_other_processes_follow_a_label_without_being_asked(bus, settings,
         async with asyncio.timeout(2.0):
             while theirs.live(named).version != digest:  # noqa: ASYNC110 - nobody tells of it
                 await asyncio.sleep(0.005)
+        assert theirs.live(named).version == digest
 
 
 async def test_both_deliveries_of_a_task_get_the_same_arm_and_about_half_of_the_tasks_the_candidate(
@@ -233,6 +231,21 @@ async def test_the_first_of_two_rivals_moves_the_label_and_the_other_hears_of_it
         assert mine.live(named).version == theirs.live(named).version == (one if news[0] else two)
 
 
+async def test_a_fact_whose_acknowledgement_was_lost_is_said_and_one_whose_name_is_somebody_elses_is_not(
+    bus, prompts, named
+):
+    async with opened(bus, prompts) as store:
+        role, _, name = named.partition("/")
+        one, two = await pushed(store, named), await pushed(store, named, "Hum of")
+        first, rival = (LabelMoved(role=role, name=name, n=1, label="live", to=digest) for digest in (one, two))
+        second = LabelMoved(role=role, name=name, n=2, label="live", to=None)
+        await bus.publisher.publish(subject_of_prompt(first), encode_prompt(first))
+        assert not await store.say(first)
+        assert await store.say_all([first])
+        assert not await store.say_all([rival, second])
+        assert store.live(named).version == one
+
+
 async def test_a_template_that_is_only_in_the_fleet_needs_a_live_version(bus, prompts, named):
     async with opened(bus, prompts) as store:
         name = f"poet/ballad_{uuid.uuid4().hex[:8]}"
@@ -254,9 +267,6 @@ async def test_a_spoiled_choice_does_not_keep_a_task_from_its_prompt(bus, prompt
 
 
 async def test_a_store_without_its_stream_says_what_to_do(settings, prompts):
-    from workers.runtime.embedded import EmbeddedNats
-    from workers.runtime.errors import BusUnavailable
-
     async with EmbeddedNats() as bare:
         mine = settings.model_copy(update={"nats_url": bare.url})
         async with connect(mine, "test") as bus:

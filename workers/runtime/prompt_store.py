@@ -160,20 +160,26 @@ class PromptStore:
         return self._compiled.get((template, digest)) if digest else self.shipped(template)
 
     async def say(self, fact: PromptFact) -> bool:
-        """Publish a fact and take in what the stream now has; False if its name was taken.
+        """Publish a fact and take in what the stream now has; whether it was news.
 
-        Raises `BusUnavailable`.
+        Its name may be taken by this very fact: another replica was first, or an acknowledgement was lost. Who must be
+        the only one to say it asks `say_all`. Raises `BusUnavailable`.
         """
         said = await self._publisher.publish(subject_of_prompt(fact, self._prefix), encode_prompt(fact))
         await self.refresh()
         return said.news
 
     async def say_all(self, facts: Iterable[PromptFact]) -> bool:
-        """Publish facts one after the other, until one's name is taken; whether all were news."""
+        """Publish facts one after the other, until one's name is taken by something else; whether the stream has all
+        of them. Raises `BusUnavailable`.
+        """
         for fact in facts:
-            if not await self.say(fact):
+            if not await self.say(fact) and not self._has(fact):
                 return False
         return True
+
+    def _has(self, fact: PromptFact) -> bool:
+        return any(entry.kept.fact == fact for entry in self.of(fact.template).timeline)
 
 
 def _unread(subject: str) -> Unread:
