@@ -10,22 +10,18 @@ from pydantic import ValidationError
 from contracts.codec import described
 from contracts.v1.orders import EvaluatePrompt, lab_order
 from contracts.v1.tasks import PerformTask, TaskPerformed
-from workers.llm.calls import Caller
 from workers.prompt_lab.evaluating import evaluate
 from workers.prompt_lab.improving import Improver
 from workers.prompt_lab.replies import RevisionReply
 from workers.prompt_lab.revising import revise
 from workers.prompt_lab.scorer import Scorer
-from workers.prompting.templates import Prompts
-from workers.runtime.bootstrap import catalogue_of, service_app
+from workers.runtime.bootstrap import role_service, service_app
 from workers.runtime.errors import Impossible, Verdict
 from workers.runtime.lease import Delivery
-from workers.runtime.models import gateway_on
 from workers.runtime.role import Job, Role
-from workers.runtime.role_service import Callers, RoleService
+from workers.runtime.role_service import RoleService
 from workers.runtime.service import ACK, Environment
 from workers.runtime.settings import Settings
-from workers.runtime.telemetry import ModelMetrics
 from workers.runtime.toolkit import Toolkit
 
 
@@ -52,9 +48,6 @@ role = Role(
 class PromptLab(RoleService):
     """Does the lab's tasks, and takes in the ends of runs and deadlines."""
 
-    def __init__(self, prompts: Prompts, callers: Callers) -> None:
-        super().__init__(role, prompts, callers)
-
     async def start(self, env: Environment) -> None:
         """Called once the broker is connected."""
         await super().start(env)
@@ -75,15 +68,9 @@ class PromptLab(RoleService):
         return ACK
 
 
-def prompt_lab(settings: Settings) -> PromptLab:
+def prompt_lab(settings: Settings) -> RoleService:
     """The prompt lab with the models and prompts of the settings. Raises `BadModels`."""
-    catalogue = catalogue_of(settings)
-
-    def caller(env: Environment) -> Caller:
-        env.metrics.configured = catalogue.targets
-        return gateway_on(env.bus, env.settings, catalogue, ModelMetrics(env.metrics), clean=env.clean)
-
-    return PromptLab(Prompts.load(settings.prompts_dir), caller)
+    return role_service(role, settings, PromptLab)
 
 
 def app() -> FastStream:

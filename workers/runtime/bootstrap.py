@@ -17,10 +17,13 @@ from workers.runtime.settings import Settings
 from workers.runtime.telemetry import ModelMetrics, configure_logging
 
 
-def role_service(role: Role, settings: Settings) -> RoleService:
-    """The service of a role."""
+def role_service(role: Role, settings: Settings, kind: type[RoleService] = RoleService) -> RoleService:
+    """The service of a role with the models and prompts of the settings; a role may have a `kind` of its own.
+
+    Raises `BadModels`.
+    """
     catalogue = catalogue_of(settings)
-    return RoleService(role, Prompts.load(settings.prompts_dir), lambda env: _gateway(env, catalogue))
+    return kind(role, Prompts.load(settings.prompts_dir), lambda env: _gateway(env, catalogue))
 
 
 def catalogue_of(settings: Settings) -> Catalogue:
