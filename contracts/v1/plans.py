@@ -1,5 +1,6 @@
 """Plans: the directed acyclic graph of tasks that a run consists of."""
 
+from hashlib import sha256
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -8,6 +9,10 @@ from contracts.message import Prose, Token, Value
 
 TaskId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,39}$")]
 """A task's id within its run; short enough that a suffix still fits into a token."""
+
+LONGEST_NAME = 48
+"""Characters of a task's name, `-O9` or `-R1` of a design included. A token has 64, and a timer's is `task-`, this,
+`-S` and a number, `-`, an attempt."""
 
 
 class PlannedTask(Value):
@@ -37,3 +42,9 @@ class Plan(Value):
 
     tasks: tuple[PlannedTask, ...]
     team: tuple[TeamMember, ...] = ()
+
+
+def module_task(task: str, module: str) -> str:
+    """The name of a task for one module, short enough for a token and still one of its own."""
+    name = f"{task}-{module}"
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 9]}-{sha256(name.encode()).hexdigest()[:8]}"

@@ -4,8 +4,9 @@ import random
 
 import pytest
 
+from contracts.v1 import plans
 from contracts.v1.failures import TaskFailed
-from workers.orchestrator import ballots, decider, designing, outcomes, pipeline, product, steps
+from workers.orchestrator import ballots, decider, designing, outcomes, pipeline, product
 from workers.orchestrator.decider import Decision
 from workers.orchestrator.run import Run, fold
 
@@ -90,7 +91,7 @@ FAULTS = {
     "a wrong kind in an own plan counts": (decider, "is_done", lambda run, step: run.has_result(step.name)),
     "red counts as green": (product, "is_green", lambda evidence: True),
     "colliding names are let through": (designing, "collisions", lambda steps, design: ()),
-    "names are cut too late": (steps, "LONGEST_NAME", 64),
+    "names are cut too late": (plans, "LONGEST_NAME", 64),
     "a cancel is ignored": (Run, "cancel_wanted", None),
     "an unsound plan is taken": (pipeline, "_objections", lambda run, name, planned, policy: ()),
     "ballots are not waited for": (ballots, "settled", _decided_when_opened),

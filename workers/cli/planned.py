@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from contracts.v1.ballots import BallotOpened
-from contracts.v1.plans import Plan, PlannedTask
+from contracts.v1.plans import Plan, PlannedTask, module_task
 from contracts.v1.projects import Design
 from contracts.v1.runs import RunRequested
 from contracts.v1.tasks import (
@@ -18,7 +18,6 @@ from contracts.v1.tasks import (
     WriteTests,
 )
 from workers.cli.entries import Entry
-from workers.orchestrator.steps import module_task
 
 _ANOTHER = re.compile(r"(.+)-[OR]\d")
 

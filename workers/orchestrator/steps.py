@@ -7,10 +7,9 @@ their commands are made from what the run knows by then.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any, NamedTuple
 
-from contracts.v1.plans import Plan, PlannedTask
+from contracts.v1.plans import Plan, PlannedTask, module_task
 from contracts.v1.projects import Design, Module, Requirements
 from contracts.v1.runs import RunRequested
 from contracts.v1.tasks import (
@@ -29,10 +28,6 @@ from contracts.v1.tasks import (
 )
 from workers.orchestrator.plans import ARCHITECT, DEVELOPER, TEST_ENGINEER
 from workers.orchestrator.run import Run
-
-LONGEST_NAME = 48
-"""Characters of a task's name, `-O9` or `-R1` of a design included. A token has 64, and a timer's is `task-`, this,
-`-S` and a number, `-`, an attempt."""
 
 
 class Chosen(NamedTuple):
@@ -163,12 +158,6 @@ def _given(request: RunRequested, task: PlannedTask) -> dict[str, Any]:
         "model": request.model,
         "instruction": task.instruction,
     }
-
-
-def module_task(task: str, module: str) -> str:
-    """The name of a task for one module, short enough for a token and still one of its own."""
-    name = f"{task}-{module}"
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 9]}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _names(task: PlannedTask, chosen: Chosen | None) -> tuple[str, ...]:

@@ -10,8 +10,6 @@ from contracts.v1.tasks import DesignProposed, DesignSystem, PerformTask, TaskPe
 from contracts.v1.waits import TaskWaits
 from workers.cli import entries as command_line
 from workers.cli.view import view_of
-from workers.gateway.views.shape import module_task
-from workers.orchestrator import steps
 
 IDS = {"tenant": "acme", "run": "r"}
 PLAN = Plan(tasks=(PlannedTask(task="one", role="writer"), PlannedTask(task="two", role="writer", needs=("one",))))
@@ -43,11 +41,6 @@ def test_tasks_needs_and_money_are_those_that_the_command_shows(name, stored, sh
     assert (told.state, told.reason, told.ended) == (seen.state, seen.end.reason, seen.end.at)
     words = {"done": "done", "failed": "failed", "stopped": "called_off", "waiting": "queued", "ready": "queued"}
     assert {one.task: words[one.state] for one in told.tasks} == {one.task: one.state for one in seen.graph.nodes}
-
-
-def test_modules_are_named_as_the_orchestrator_names_them():
-    for module in ("api", "m" * 48):
-        assert module_task("build", module) == steps.module_task("build", module)
 
 
 def test_every_edge_is_a_need_between_tasks_that_are_there(shown):

@@ -8,10 +8,9 @@ under its next name (`design-S2`).
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 
 from contracts.v1.ballots import BallotOpened
-from contracts.v1.plans import Plan, PlannedTask
+from contracts.v1.plans import Plan, PlannedTask, module_task
 from contracts.v1.projects import Design, Requirements
 from contracts.v1.runs import RunRequested
 from contracts.v1.tasks import (
@@ -24,9 +23,6 @@ from contracts.v1.tasks import (
     WriteTests,
 )
 from workers.gateway.views.facts import Facts, RunFacts, task_of
-
-LONGEST_NAME = 48
-"""Characters of a module's task, as the orchestrator names it."""
 
 _AGAIN = re.compile(r"(.+)-[ORS]\d+")
 
@@ -139,12 +135,6 @@ def _names(planned: PlannedTask | None, task: str, design: Design | None) -> lis
     if planned is None or planned.each is None or design is None:
         return [task]
     return [module_task(task, module.name) for module in design.modules]
-
-
-def module_task(task: str, module: str) -> str:
-    """The name of a task for one module, as the orchestrator makes it."""
-    name = f"{task}-{module}"
-    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 9]}-{sha256(name.encode()).hexdigest()[:8]}"
 
 
 def _needs(facts: Facts, planned: Mapping[str, PlannedTask]) -> dict[str, Needs]:
