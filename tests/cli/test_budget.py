@@ -175,6 +175,7 @@ class TestShown:
         result = desk("budget", "r1")
         assert result.exit_code == 3
         assert "bucket budgets does not answer" in result.stderr
+        assert "`flotilla provision`" in result.stderr
 
 
 class TestRaised:

@@ -42,7 +42,7 @@ class Commands(TyperGroup):
             note(f"flotilla: {complaint}")
             raise typer.Exit(complaint.exit_code) from None
         except BusUnavailable as error:
-            note(f"flotilla: {error}. Was it prepared (`flotilla provision`), and is it up?")
+            note(f"flotilla: {Unreachable.because(error)}")
             raise typer.Exit(Unreachable.exit_code) from None
 
 

@@ -128,7 +128,7 @@ async def _record(opened: Session, key: str) -> bytes | None:
         content = await opened.bus.records(BUCKET).read(key)
         Purse.decode(content)
     except RecordsUnavailable as error:
-        raise Unreachable(f"{error}. Was the broker prepared (`flotilla provision`)?") from None
+        raise Unreachable.because(error) from None
     except BadPurse as error:
         raise Complaint(f"record {key} of bucket {BUCKET}: {error}") from None
     return content

@@ -24,6 +24,13 @@ class Unreachable(Complaint):
 
     exit_code = 3
 
+    @classmethod
+    def because(cls, error: Exception) -> "Unreachable":
+        """A broker that does not do what was asked, with what to do unless the error says so already."""
+        said = str(error)
+        known = "flotilla provision" in said
+        return cls(said if known else f"{said}. Was the broker prepared (`flotilla provision`), and is it up?")
+
 
 UNDECIDED = 4
 INTERRUPTED = 130
