@@ -67,8 +67,8 @@ class TestReach:
     async def test_a_server_that_greets_like_nats_is_one(self):
         server, url = await self.serve(b'INFO {"server_id":"x"}\r\n')
         async with server:
-            await reach(url)
-            await reach(f"nats://127.0.0.1:1,{url}")
+            assert await reach(url) is None
+            assert await reach(f"nats://127.0.0.1:1,{url}") is None
 
     async def test_something_else_is_told_apart(self):
         server, url = await self.serve(b"SSH-2.0-OpenSSH\r\n")
