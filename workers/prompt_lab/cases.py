@@ -112,6 +112,12 @@ def refs_in(value: object) -> Iterator[FileRef]:
             yield from refs_in(part)
 
 
+async def present(log: Record, subjects: Sequence[str]) -> list[Stored]:
+    """Those of these names that the log has, however many they are. Raises `BusUnavailable`."""
+    pages = [await log.find_all(list(some)) for some in slices(subjects, NAMES_AT_ONCE)]
+    return [stored for page in pages for stored in page]
+
+
 async def recorded(log: Record, artifacts: Artifacts, template: str, last: int, **where: Any) -> list[Case]:
     """The last so many cases of a template, the newest runs first; `where` as in `found`."""
     return list((await found(log, artifacts, template, last, **where)).cases)
@@ -127,7 +133,7 @@ async def found(
     """
     runs = await _runs(log, prefix, before)
     cases, left_out = list[Case](), list[str]()
-    for some in _slices(runs, RUNS_AT_ONCE):
+    for some in slices(runs, RUNS_AT_ONCE):
         readings = [_Run(log, template, run, prefix, before) for run in some]
         for reading in await asyncio.gather(*(reading.found() for reading in readings)):
             left_out += reading.left_out
@@ -240,13 +246,8 @@ class _Run:
     async def _facts(self, names: Sequence[tuple[str, ...]]) -> dict[str, Stored]:
         """Those of these facts that the log has, by subject."""
         subjects = list(dict.fromkeys(self._subject(*name) for name in names))
-        pages = [await self.log.find_all(list(some)) for some in _slices(subjects, NAMES_AT_ONCE)]
-        return {
-            stored.subject: stored
-            for page in pages
-            for stored in page
-            if self.before is None or stored.sequence < self.before
-        }
+        stored = await present(self.log, subjects)
+        return {one.subject: one for one in stored if self.before is None or one.sequence < self.before}
 
     def _subject(self, noun: str, *names: str) -> str:
         return Address(self.run.tenant, self.run.run, noun, names).subject(self.prefix)
@@ -266,5 +267,6 @@ def _address(stored: Stored, prefix: str) -> Address | None:
         return None
 
 
-def _slices(values: Sequence[X], size: int) -> Iterator[Sequence[X]]:
+def slices(values: Sequence[X], size: int) -> Iterator[Sequence[X]]:
+    """The values in their order, so many at a time."""
     return (values[at : at + size] for at in range(0, len(values), size))

@@ -17,7 +17,7 @@ from contracts.codec import ContractError, NewerVersion, decode
 from contracts.prompt_facts import decode_prompt, prompts_subject, template_token
 from contracts.subjects import Address
 from contracts.v1.prompts import OutcomeScored, PromptChosen
-from workers.prompt_lab.weighing import Weighing, thinned
+from workers.prompt_lab.weighing import Weighing
 from workers.prompting.template_history import ExperimentRecord
 from workers.runtime.ports import Stored
 
@@ -25,8 +25,6 @@ CLOCKS_S = 3_600.0
 """More than the clocks of two brokers ever differ by."""
 
 _logger = structlog.get_logger(__name__)
-
-__all__ = ["EvidenceReader", "Scans", "Weighing", "thinned"]
 
 
 class Scans(Protocol):

@@ -7,29 +7,35 @@ All of it is decided from facts and said under names that are used once (`trigge
 told the same, and one that dies on the way leaves nothing half-done: whoever is told next goes on from there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
 from math import fsum
-from typing import Any, TypeVar
+from typing import Any
 
 from pydantic import ValidationError
 
-from contracts.message import Message
 from contracts.subjects import Address
 from contracts.v1.journal import ModelCalled
 from contracts.v1.prompts import RevisionTried
 from contracts.v1.runs import RunClosed, RunRequested
 from contracts.v1.tasks import TaskPerformed
 from workers.prompt_lab.gate import judged
-from workers.prompt_lab.outcomes import Facts, readable
+from workers.prompt_lab.outcomes import Facts, of_kind, readable
 from workers.prompt_lab.trials import Trials
-from workers.prompt_lab.trigger import LAB, obstacle, order_for, pending, run_of, wanted_experiment, wants_revision
+from workers.prompt_lab.trigger import (
+    LAB,
+    Trial,
+    obstacle,
+    order_for,
+    pending,
+    run_of,
+    wanted_experiment,
+    wants_revision,
+)
 from workers.prompting.errors import PromptConflict
 from workers.prompting.template_history import TemplateHistory
 from workers.runtime.bus import JetStreamLog
 from workers.runtime.prompt_store import PromptStore
-
-M = TypeVar("M", bound=Message)
 
 
 class Improver:
@@ -70,7 +76,7 @@ class Improver:
             return
         await self._ask(template, await self._trials.of(template, prompt.version, metric))
 
-    async def _ask(self, template: str, trials: list[Any]) -> None:
+    async def _ask(self, template: str, trials: Sequence[Trial]) -> None:
         await self._store.refresh()
         history, prompt = self._store.of(template), self._store.live(template)
         since = await self._place(template, history.next_revision - 1, "run.requested")
@@ -122,7 +128,7 @@ def tried_in(facts: Facts, history: TemplateHistory, n: int, tenant: str, live: 
 
     The cost is by the journal: what a task spent that never came to an end is in no result.
     """
-    closed = next(_all(facts, RunClosed), None)
+    closed = next(of_kind(facts, RunClosed), None)
     if closed is None:
         return None
     template, run = history.template, run_of(history.template, n)
@@ -159,13 +165,13 @@ def _experiment_of(history: TemplateHistory, tried: RevisionTried, live: str) ->
 
 def _is_ours(facts: Facts, template: str, n: int) -> bool:
     """Whether the run is the one that the lab asks for; anybody may use a name."""
-    request = next(_all(facts, RunRequested), None)
+    request = next(of_kind(facts, RunRequested), None)
     tasks = request.plan.tasks if request and request.plan else ()
     return [(task.role, task.instruction) for task in tasks] == [(LAB, order_for(template, n))]
 
 
 def _reported(facts: Facts) -> RevisionTried | None:
-    for result in _all(facts, TaskPerformed):
+    for result in of_kind(facts, TaskPerformed):
         try:
             return RevisionTried.model_validate_json(result.output)
         except ValidationError:
@@ -174,12 +180,8 @@ def _reported(facts: Facts) -> RevisionTried | None:
 
 
 def _cost(facts: Facts, closed: RunClosed) -> float | None:
-    costs = [call.cost_usd for call in _all(facts, ModelCalled)]
+    costs = [call.cost_usd for call in of_kind(facts, ModelCalled)]
     known = [cost for cost in costs if cost is not None]
     if len(known) < len(costs) or closed.spent.cost_usd is None:
         return None
     return max(round(fsum(known), 9), closed.spent.cost_usd)
-
-
-def _all(facts: Facts, kind: type[M]) -> Iterator[M]:
-    return (fact for _, fact in facts if isinstance(fact, kind))

@@ -82,7 +82,7 @@ def calls_of(facts: Facts, task: str) -> dict[str, ModelCalled]:
 def _valid(facts: Facts, chosen: PromptChosen) -> tuple[bool | None, str]:
     result = _result(facts, chosen.task)
     if result is None:
-        failure = next((one for one in _all(facts, TaskFailed) if one.task == chosen.task), None)
+        failure = next((one for one in of_kind(facts, TaskFailed) if one.task == chosen.task), None)
         return (None, "there is no result") if failure is None else (False, _failed(failure))
     if result.attempt > 1:
         return False, f"it took {result.attempt} attempts"
@@ -96,7 +96,7 @@ def _valid(facts: Facts, chosen: PromptChosen) -> tuple[bool | None, str]:
 
 
 def _tests_green(facts: Facts, chosen: PromptChosen) -> tuple[bool | None, str]:
-    verified = next(_all(facts, ProjectVerified), None)
+    verified = next(of_kind(facts, ProjectVerified), None)
     if verified is None:
         return None, "no tests were run"
     seen = verified.evidence
@@ -106,9 +106,9 @@ def _tests_green(facts: Facts, chosen: PromptChosen) -> tuple[bool | None, str]:
 
 
 def _no_repairs(facts: Facts, chosen: PromptChosen) -> tuple[bool | None, str]:
-    if any(True for _ in _all(facts, RepairProject)):
+    if any(True for _ in of_kind(facts, RepairProject)):
         return False, "the project had to be repaired"
-    closed = next(_all(facts, RunClosed), None)
+    closed = next(of_kind(facts, RunClosed), None)
     if closed is None or closed.status in ("cancelled", "refused"):
         return None, "the run has no end" if closed is None else f"the run was {closed.status}"
     if closed.status == "failed":
@@ -152,10 +152,11 @@ def _of_run(facts: Facts) -> tuple[int | None, int | None]:
 
 
 def _result(facts: Facts, task: str) -> Outcome | None:
-    return next((one for one in _all(facts, Outcome) if one.task == task), None)
+    return next((one for one in of_kind(facts, Outcome) if one.task == task), None)
 
 
-def _all(facts: Facts, kind: type[M]) -> Iterator[M]:
+def of_kind(facts: Facts, kind: type[M]) -> Iterator[M]:
+    """The facts of one kind, in their order."""
     return (fact for _, fact in facts if isinstance(fact, kind))
 
 

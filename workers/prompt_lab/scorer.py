@@ -11,15 +11,15 @@ which of the runs it waits for are over.
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import structlog
 
 from contracts.prompt_facts import encode_prompt, subject_of_prompt
 from contracts.subjects import Address
 from contracts.v1.prompts import OutcomeScored
+from workers.prompt_lab.cases import present, slices
 from workers.prompt_lab.evidence import EvidenceReader
 from workers.prompt_lab.news import News, Rounds, Run
 from workers.prompt_lab.outcomes import readable
@@ -44,9 +44,6 @@ LOOKS, LOOK_AGAIN_S = 5, 0.2
 """A decision may be in the log a moment before the results of those who voted."""
 
 RUNS_AT_ONCE = 8
-NAMES_AT_ONCE = 1_000
-
-T = TypeVar("T")
 
 _logger = structlog.get_logger(__name__)
 
@@ -151,15 +148,14 @@ class Scorer:
     async def _that_have(self, noun: str, runs: Iterable[Run]) -> list[Run]:
         """Those of these runs that have such a fact."""
         subjects = {Address(*run, noun).subject(self._prefix): run for run in runs}
-        pages = [await self._bus.log.find_all(some) for some in _chunks(subjects, NAMES_AT_ONCE)]
-        return [subjects[stored.subject] for page in pages for stored in page]
+        return [subjects[stored.subject] for stored in await present(self._bus.log, list(subjects))]
 
     async def _score_all(self, weighing: Weighing, runs: Iterable[Run], news: News) -> None:
         units: dict[Run, list[Pending]] = {run: [] for run in runs}
         for pending in weighing.pending if units else ():
             if (run := _run_of(pending)) in units:
                 units[run].append(pending)
-        for some in _chunks(units, RUNS_AT_ONCE):
+        for some in slices(list(units), RUNS_AT_ONCE):
             await asyncio.gather(*(self._score(weighing, run, units[run], news) for run in some))
 
     async def _score(self, weighing: Weighing, run: Run, units: Sequence[Pending], news: News) -> None:
@@ -201,8 +197,3 @@ class Scorer:
 
 def _run_of(pending: Pending) -> Run:
     return pending.chosen.tenant, pending.chosen.run
-
-
-def _chunks(values: Iterable[T], size: int) -> Iterator[list[T]]:
-    listed = list(values)
-    return (listed[at : at + size] for at in range(0, len(listed), size))

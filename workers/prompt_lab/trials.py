@@ -9,20 +9,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from contracts.codec import ContractError, decode
 from contracts.prompt_facts import template_token
 from contracts.subjects import Address, run_filter
 from contracts.v1.prompts import Metric, PromptChosen
 from contracts.v1.tasks import Outcome
-from workers.prompt_lab.cases import Record
-from workers.prompt_lab.outcomes import Facts, outcome_of, readable
+from workers.prompt_lab.cases import Record, present
+from workers.prompt_lab.outcomes import Facts, of_kind, outcome_of, readable
 from workers.prompt_lab.trigger import Trial
 from workers.runtime.ports import Stored
 
 LOOKED_AT = 500
 """Tasks of a version that are looked at, the newest ones."""
 
-NAMES_AT_ONCE = 1_000
 MOST_KEPT = 20_000
 
 
@@ -85,7 +83,7 @@ class Trials:
         return self._of_version(stored, template, version)
 
     def _of_version(self, stored: Iterable[Stored], template: str, version: str) -> list[PromptChosen]:
-        chosen = chosen_in(stored, self._prefix)
+        chosen = of_kind(readable(stored, self._prefix), PromptChosen)
         return [fact for fact in chosen if fact.prompt == template and fact.prompt_version == version]
 
     async def _of_runs(self, chosen: list[PromptChosen], metric: Metric) -> list[Trial]:
@@ -114,27 +112,14 @@ class Trials:
         """Those of the runs that have such a fact, and where it is."""
         subjects = [Address(*run, noun).subject(self._prefix) for run in sorted(runs)]
         found: dict[tuple[str, str], int] = {}
-        for at in range(0, len(subjects), NAMES_AT_ONCE):
-            for stored in await self._log.find_all(subjects[at : at + NAMES_AT_ONCE]):
-                tenant, run = stored.subject.split(".")[1:3]
-                found[tenant, run] = stored.sequence
+        for stored in await present(self._log, subjects):
+            tenant, run = stored.subject.split(".")[1:3]
+            found[tenant, run] = stored.sequence
         return found
 
 
 def _everywhere(template: str) -> Address:
     return Address("*", "*", "prompt", ("*", template_token(template)))
-
-
-def chosen_in(stored: Iterable[Stored], prefix: str) -> list[PromptChosen]:
-    """What was said of versions that tasks were given; what can't be read says nothing."""
-    found = []
-    for one in stored:
-        try:
-            fact = decode(one.subject, one.data, prefix)
-        except ContractError:
-            continue
-        found += [fact] if isinstance(fact, PromptChosen) else []
-    return found
 
 
 def _key(fact: PromptChosen, metric: Metric) -> _Key:
