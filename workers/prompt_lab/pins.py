@@ -14,7 +14,7 @@ import binascii
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import sha256
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -176,11 +176,7 @@ def _decoded(where: str, subject: str, raw: Mapping[str, Any]) -> Message:
     try:
         return decode(subject, json.dumps(raw).encode())
     except ContractError as error:
-        _refuse(where, error)
-
-
-def _refuse(where: str, error: Exception) -> NoReturn:
-    raise BadCases(f"{where}: {error}") from None
+        raise BadCases(f"{where}: {error}") from None
 
 
 def _kind(message: Message) -> str:

@@ -243,6 +243,6 @@ def _valid(template: str, end: _End, told: Sequence[ModelCalled]) -> tuple[bool 
     if any(entry.stop == "refusal" for entry in told):
         return False, "a model refused to answer"
     # A repair turn and the rest of an answer that was cut off cite the template as well.
-    return len(mine) == 1, "" if len(
-        mine
-    ) == 1 else f"the reply did not fit at the first try; it took {len(mine)} answers"
+    if len(mine) > 1:
+        return False, f"the reply did not fit at the first try; it took {len(mine)} answers"
+    return True, ""
