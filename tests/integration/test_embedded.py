@@ -31,6 +31,7 @@ async def test_a_tied_broker_ends_with_the_process_that_started_it_even_by_kill_
     async with asyncio.timeout(10):
         while is_running(broker):  # noqa: ASYNC110 - another process has no event to wait for
             await asyncio.sleep(0.02)
+    assert not is_running(broker)
 
 
 def is_running(pid):

@@ -218,7 +218,7 @@ async def test_a_worker_that_its_broker_refuses_for_a_while_goes_on_afterwards(w
         ward.server.kill()
     await ward.server.start()
     await ward.say(ward.task("step", "r1"))
-    await ward.fact("r1", "result.t")
+    assert (await ward.fact("r1", "result.t")).output == "t is done"
 
 
 async def test_processes_that_could_not_use_the_models_file_are_not_started(tmp_path):

@@ -54,6 +54,7 @@ async def test_labels_are_followed_after_the_broker_was_killed_and_came_back(war
         await ward.server.start()
         after = await goes_live(mine, "Hum of")
         await ward.until(lambda: is_live(theirs, after), "the second version")
+        assert theirs.live(NAME).version == after != before
 
 
 async def is_live(store, digest):

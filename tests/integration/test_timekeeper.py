@@ -35,7 +35,7 @@ async def test_a_timer_that_is_set_again_moves(ward):
     await ward.timekeeper()
     await ward.bus.set_timer(TENANT, "r1", "run", soon(3600))
     await ward.bus.set_timer(TENANT, "r1", "run", soon(0.3))
-    await ward.fact("r1", "timer.run")
+    assert (await ward.fact("r1", "timer.run")).name == "run"
 
 
 async def test_a_timer_outlives_the_crash_and_restart_of_the_broker(ward):
@@ -43,7 +43,7 @@ async def test_a_timer_outlives_the_crash_and_restart_of_the_broker(ward):
     await ward.bus.set_timer(TENANT, "r1", "run", soon(1.5))
     ward.server.kill()
     await ward.server.start()
-    await ward.fact("r1", "timer.run")
+    assert (await ward.fact("r1", "timer.run")).name == "run"
 
 
 async def test_a_timer_that_fell_due_while_the_broker_was_down_fires_when_it_is_back(ward):
@@ -52,7 +52,7 @@ async def test_a_timer_that_fell_due_while_the_broker_was_down_fires_when_it_is_
     await asyncio.sleep(1.2)
     await ward.server.start()
     await ward.timekeeper()
-    await ward.fact("r1", "timer.run")
+    assert (await ward.fact("r1", "timer.run")).name == "run"
 
 
 async def test_a_timer_that_fell_due_while_no_timekeeper_ran_is_recorded_later(ward):

@@ -272,7 +272,7 @@ async def test_a_spoiled_failure_counts_as_a_failure(ward):
     await ward.say(ward.request("r1", "step"))
     await ward.fact("r1", "task.step.t0.1")
     await ward.publish("acme.r1.failure.t0.1", b"junk")
-    await ward.fact("r1", "task.step.t0.2")
+    assert (await ward.fact("r1", "task.step.t0.2")).attempt == 2
     await ward.settled("orchestrator")
 
 
