@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from contracts.v1.ballots import BallotOpened, Option, Panelist
 from contracts.v1.plans import Plan, PlannedTask
 from contracts.v1.tasks import PerformTask, Task, TaskPerformed
+from workers.prompt_lab import revising
 from workers.prompt_lab.cases import Case
 from workers.prompt_lab.pairs import MEANS, Pair, feedback_block
 from workers.prompt_lab.replies import RevisionReply
@@ -23,7 +24,7 @@ from workers.runtime.toolkit import Toolkit
 
 TENANT = "library"
 REVISER = "reviser"
-REVISE = "prompt_lab/revise"
+REVISE = revising.PROMPT
 
 THINGS = (
     "books", "plants", "tools", "guitars", "coins", "lamps", "recipes", "bikes", "stamps", "rooms", "courses", "vases",

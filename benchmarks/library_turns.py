@@ -9,9 +9,10 @@ asked about. A refusal ends it all, since there is but one target. Pure.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from workers.runtime.conversation import CONTINUE_PROMPT, REPAIR_PROMPT
 from workers.runtime.replies import joins
 
-CONTINUE, MEND = "toolkit/continue", "toolkit/malformed_reply"
+CONTINUE, MEND = CONTINUE_PROMPT, REPAIR_PROMPT
 
 Fits = Callable[[Sequence[str]], bool]
 """Whether one of these texts has the shape of the reply."""
