@@ -138,3 +138,4 @@ def test_a_fleet_that_is_killed_takes_its_workers_along(up):
     up.process.kill()
     up.process.wait()
     up.until(lambda: not commands(workers), "the workers notice and end")
+    assert not commands(workers)
