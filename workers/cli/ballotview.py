@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal, TypeVar
+from typing import TypeVar
 
 from contracts.message import Message
 from contracts.subjects import Address
@@ -13,12 +13,10 @@ from workers.cli.entries import Entry, ordered
 from workers.consensus.box import Box, Heard, ballot_in, fold
 from workers.consensus.decisions import as_decision
 from workers.consensus.objections import objections
-from workers.consensus.reading import Cast, answer_of, contenders, invalid
-from workers.consensus.tally import Tally, tally
+from workers.consensus.reading import Cast, contenders
+from workers.consensus.tally import Counted, Tally, how_counted, tally
 
 M = TypeVar("M", bound=Message)
-
-Counted = Literal["counted", "abstained", "invalid", "late"]
 
 
 @dataclass(frozen=True)
@@ -173,7 +171,7 @@ def _deadline(
 
 
 def _vote(terms: BallotOpened, cast: Cast, at: Mapping[int, datetime], counted: Tally | None, opened: int) -> VoteSeen:
-    how, reason = _how_counted(terms, cast, counted, opened)
+    how, reason = how_counted(terms, cast, counted, opened)
     vote = cast.vote
     return VoteSeen(
         voter=cast.voter,
@@ -185,18 +183,6 @@ def _vote(terms: BallotOpened, cast: Cast, at: Mapping[int, datetime], counted: 
         rationale=vote.rationale if vote else "",
         target=vote.target if vote else "",
     )
-
-
-def _how_counted(terms: BallotOpened, cast: Cast, counted: Tally | None, opened: int) -> tuple[Counted, str]:
-    if counted is None:
-        return "invalid", "the ballot can't be held"
-    if not counted.is_open and cast.sequence > counted.upto:
-        return "late", "it came after the decision"
-    if reason := invalid(terms, cast, opened):
-        return "invalid", reason
-    if answer_of(terms, cast).abstains:
-        return "abstained", cast.vote.because if cast.vote else ""
-    return "counted", ""
 
 
 def vote_in_words(terms: BallotOpened, vote: VoteCast) -> str:

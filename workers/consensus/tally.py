@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from contracts.v1.ballots import BallotOpened, VoteCast
 from workers.consensus.reading import (
@@ -37,6 +37,10 @@ from workers.consensus.reading import (
 from workers.consensus.rules import ONE, Answer, Standing, standing
 
 __all__ = ["Cast", "Tally", "as_counted", "canonical", "contenders", "electors", "tally"]
+
+
+Counted = Literal["counted", "abstained", "invalid", "late"]
+"""What became of a vote."""
 
 
 @dataclass(frozen=True)
@@ -178,6 +182,20 @@ def _winner(ballot: BallotOpened, now: Tally) -> str | None:
         return None
     found = standing(ballot, contenders(ballot), now.answers, ())
     return _first_of(ballot, now, found)[0]
+
+
+def how_counted(ballot: BallotOpened, cast: Cast, now: Tally | None, opened: int) -> tuple[Counted, str]:
+    """What became of a vote, and why it does not count or is no preference. `now` is None where the ballot can't be
+    held, `opened` is the ballot's sequence."""
+    if now is None:
+        return "invalid", "the ballot can't be held"
+    if not now.is_open and cast.sequence > now.upto:
+        return "late", "it came after the decision"
+    if reason := invalid(ballot, cast, opened):
+        return "invalid", reason
+    if answer_of(ballot, cast).abstains:
+        return "abstained", cast.vote.because if cast.vote else ""
+    return "counted", ""
 
 
 def _first_of(ballot: BallotOpened, now: Tally, found: Standing) -> tuple[str | None, str]:

@@ -2,17 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
 
 from pydantic import Field
 
 from contracts.v1.ballots import BallotOpened, VoteCast
 from workers.consensus.box import Box
-from workers.consensus.reading import Cast, answer_of, contenders, invalid, stands_for
-from workers.consensus.tally import Tally
+from workers.consensus.reading import Cast, answer_of, contenders, stands_for
+from workers.consensus.tally import Counted, Tally, how_counted
 from workers.gateway.views.facts import RunFacts, Seen, View
-
-Counted = Literal["counted", "abstained", "invalid", "late"]
 
 
 class VoteView(View):
@@ -77,7 +74,7 @@ def votes_of(
 def _vote(
     seen: Seen, terms: BallotOpened, cast: Cast, counted: Tally | None, opened: int, personas: Mapping[str, str]
 ) -> VoteView:
-    how, reason = _how_counted(terms, cast, counted, opened)
+    how, reason = how_counted(terms, cast, counted, opened)
     stands = stands_for(terms.rule, answer_of(terms, cast)) if how == "counted" else ()
     vote = cast.vote or VoteCast(tenant=terms.tenant, run=terms.run, ballot=terms.ballot, voter=cast.voter)
     return VoteView(
@@ -96,15 +93,3 @@ def _vote(
         target=vote.target,
         task=vote.task,
     )
-
-
-def _how_counted(terms: BallotOpened, cast: Cast, counted: Tally | None, opened: int) -> tuple[Counted, str]:
-    if counted is None:
-        return "invalid", "the ballot can't be held"
-    if not counted.is_open and cast.sequence > counted.upto:
-        return "late", "it came after the decision"
-    if reason := invalid(terms, cast, opened):
-        return "invalid", reason
-    if answer_of(terms, cast).abstains:
-        return "abstained", cast.vote.because if cast.vote else ""
-    return "counted", ""
