@@ -20,8 +20,8 @@ from workers.prompt_lab.trigger import (
     allowance,
     is_within,
     obstacle,
-    pending,
     run_of,
+    untried,
     wanted_experiment,
     wants_revision,
 )
@@ -211,7 +211,7 @@ def test_it_waits_for_an_experiment_that_somebody_has_started_and_comes_after_it
 
 
 def test_one_that_waits_for_its_experiment_holds_up_the_next_revision():
-    assert pending(ready(), A).candidate == B
+    assert untried(ready(), A).candidate == B
     assert "waits for its experiment" in obstacle(ready(), A)
 
 

@@ -27,8 +27,8 @@ from workers.prompt_lab.trigger import (
     Trial,
     obstacle,
     order_for,
-    pending,
     run_of,
+    untried,
     wanted_experiment,
     wants_revision,
 )
@@ -62,7 +62,7 @@ class Improver:
         template, prompt = history.template, self._store.live(history.template)
         if prompt is None or history.improvement is None:
             return
-        if pending(history, prompt.version):
+        if untried(history, prompt.version):
             await self._start(template)
         if obstacle(history, prompt.version):
             return

@@ -63,7 +63,7 @@ def obstacle(history: TemplateHistory, live: str) -> str:
         return f"experiment {history.running.k} runs"
     if tried >= limits.candidates:
         return f"{tried} revisions were tried, and there may be {limits.candidates}"
-    if pending(history, live):
+    if untried(history, live):
         return f"revision {tried} has passed the gate and waits for its experiment"
     return _spent_up(history, limits)
 
@@ -138,7 +138,7 @@ def _is_kept(template: str, trial: Trial) -> bool:
     return is_held_out(template, trial.tenant, trial.run, trial.task)
 
 
-def pending(history: TemplateHistory, live: str) -> RevisionTried | None:
+def untried(history: TemplateHistory, live: str) -> RevisionTried | None:
     """The last revision, if it has passed the gate against what is live and was never tried on tasks."""
     tried = history.revisions[-1] if history.revisions else None
     if tried is None or tried.gate is None or tried.candidate not in history.versions or tried.of != live:
@@ -151,7 +151,7 @@ def pending(history: TemplateHistory, live: str) -> RevisionTried | None:
 
 def wanted_experiment(history: TemplateHistory, live: str) -> ExperimentStarted | None:
     """The experiment that the last revision now calls for. Raises `PromptConflict` when it can't be had."""
-    tried, limits = pending(history, live), history.improvement
+    tried, limits = untried(history, live), history.improvement
     if tried is None or tried.candidate is None or limits is None or not limits.on or history.running:
         return None
     if not 0 < limits.share < 1_000_000:
