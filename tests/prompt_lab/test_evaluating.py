@@ -16,11 +16,11 @@ from workers.llm.calls import CannotServe, Parked
 from workers.llm.catalogue import Catalogue
 from workers.prompt_lab.bounds import lower_bound
 from workers.prompt_lab.cases import recorded
-from workers.prompt_lab.evaluating import MOST_REPLAYS, REPORT, Report, evaluate
+from workers.prompt_lab.evaluating import MOST_REPLAYS, evaluate
 from workers.prompt_lab.outputs import LONGEST_DIFF, difference
 from workers.prompt_lab.pins import pinned
 from workers.prompt_lab.replay import REPLAYS_AT_ONCE
-from workers.prompt_lab.report import Done, VersionReport, summed, told
+from workers.prompt_lab.report import REPORT, Done, Report, VersionReport, summed, told
 from workers.prompt_lab.side_by_side import side_by_side
 from workers.prompting.templates import Prompts, compiled_text
 from workers.runtime import topology

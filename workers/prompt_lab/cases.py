@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, cast
 
 from pydantic import BaseModel
 
@@ -28,7 +28,7 @@ from contracts.v1.tasks import (
     VerifyProject,
     WriteTests,
 )
-from workers.runtime.ports import ArtifactMissing, Artifacts, Stored
+from workers.runtime.ports import ArtifactMissing, Artifacts, Log, Stored
 
 RUNS_AT_ONCE = 16
 NAMES_AT_ONCE = 1_000
@@ -51,6 +51,11 @@ class Record(Protocol):
     async def find_all(self, subjects: list[str]) -> list[Stored]:
         """Those of these names that the log has; at most 1,000 names."""
         ...
+
+
+def record_of(log: Log) -> Record:
+    """The log of a worker as the lab reads it; `Log` is what roles need of it."""
+    return cast(Record, log)
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,16 @@ does the same cases, and finds the answers in the journal.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from contracts.subjects import Address
 from contracts.v1.orders import EvaluatePrompt
 from contracts.v1.tasks import Outcome, Task, TaskPerformed
-from workers.prompt_lab.cases import Case, Found, Record, found
+from workers.prompt_lab.cases import Case, Found, found, record_of
 from workers.prompt_lab.outputs import difference, output_of
 from workers.prompt_lab.pins import BadCases, Pinned, unpinned
 from workers.prompt_lab.replay import Passing, Replayed, Replayer, judged_by, role_of
-from workers.prompt_lab.report import REPORT, CaseDone, Done, Report, VersionReport, summed, told
+from workers.prompt_lab.report import REPORT, CaseDone, Done, Report, summed, told
 from workers.prompt_lab.side_by_side import side_by_side
 from workers.prompting.errors import PromptConflict
 from workers.prompting.moves import resolve
@@ -24,8 +24,6 @@ from workers.prompting.templates import Prompt
 from workers.runtime.errors import Impossible
 from workers.runtime.ports import ArtifactMissing
 from workers.runtime.toolkit import Toolkit
-
-__all__ = ["REPORT", "CaseDone", "Done", "Report", "VersionReport", "evaluate"]
 
 MOST_REPLAYS = 1_000
 """Of one evaluation: its result cites the calls of all of them, and must stay a message that the broker carries."""
@@ -108,9 +106,8 @@ async def _cases(
 async def _recorded(template: str, last: int, task: Task, tools: Toolkit) -> Found:
     request = Address(task.tenant, task.run, "run.requested").subject(tools.prefix)
     asked = await tools.log.find(request)
-    log = cast(Record, tools.log)  # workers have the whole log; `Log` is what roles need of it
     before = asked.sequence if asked else None
-    return await found(log, tools.artifacts, template, last, prefix=tools.prefix, before=before)
+    return await found(record_of(tools.log), tools.artifacts, template, last, prefix=tools.prefix, before=before)
 
 
 async def _pinned(digest: str, tools: Toolkit) -> Pinned:

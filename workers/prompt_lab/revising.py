@@ -8,13 +8,13 @@ to the model is what the log had when the run was asked for, so a redelivery ask
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from contracts.subjects import Address
 from contracts.v1.orders import RevisePrompt
 from contracts.v1.prompts import GateResult, ImprovementSet, RevisionTried, VersionPushed
 from contracts.v1.tasks import PerformTask, TaskPerformed
-from workers.prompt_lab.cases import Case, Record, recorded
+from workers.prompt_lab.cases import Case, Record, record_of, recorded
 from workers.prompt_lab.gate import LEAST_CASES, is_held_out, judged
 from workers.prompt_lab.pairs import MEANS, Pair, feedback_block, pairs_of, words_in
 from workers.prompt_lab.replay import Replayer, judged_by, role_of
@@ -53,7 +53,7 @@ class Attempt:
 
 async def revise(order: RevisePrompt, task: PerformTask, tools: Toolkit) -> TaskPerformed:
     """Do one attempt; its result is a `RevisionTried` as JSON, without what it cost."""
-    attempt, log = await _attempt(order, task, tools), cast(Record, tools.log)
+    attempt, log = await _attempt(order, task, tools), record_of(tools.log)
     limits, live = attempt.limits, attempt.live
     trials = await Trials(log, tools.prefix).of(live.name, live.version, limits.metric, attempt.before)
     pairs = await pairs_of(log, tools.prefix, live.name, trials, _replies_of(live))
