@@ -3,7 +3,6 @@
 from typing import Literal
 
 from contracts.v1.approvals import ApprovalGiven
-from contracts.v1.ballots import BallotOpened
 from contracts.v1.projects import FileRef
 from workers.consensus.box import Box
 from workers.gateway.views.facts import RunFacts
@@ -19,7 +18,7 @@ def decided_boxes(state: RunFacts) -> list[Box]:
 
 def is_on_design(box: Box, shape: Shape) -> bool:
     """Whether the ballot was on the design that is built by, or sent it back to be made anew."""
-    if shape.chosen is None or not isinstance(box.terms, BallotOpened):
+    if shape.chosen is None or box.terms is None:
         return False
     options = {option.option for option in box.terms.options}
     return shape.chosen.task in options or first_of(shape.chosen.task, shape.planned) in options

@@ -45,7 +45,7 @@ def state_of(state: RunFacts) -> RunState:
     """The state of the run; an end or a cancel that can't be read counts all the same, because its name is used up."""
     end = state.names.get("run.closed")
     if end is not None:
-        return end.message.status if isinstance(end.message, RunClosed) else "failed"
+        return end_of(end).status
     if "run.cancel" in state.names:
         return "cancelling"
     return "running" if state.names else "unknown"

@@ -183,7 +183,7 @@ def _shapes(name: str, task: str | None) -> bool:
 
 def _vote_in(state: RunFacts, boxes: dict[str, Box], fact: Seen) -> None:
     noun, *tokens = fact.tokens
-    if len(tokens) != len(subjects.NOUNS.get(noun, ("no such noun",) * 9)):
+    if noun not in subjects.NOUNS or len(tokens) != len(subjects.NOUNS[noun]):
         return
     address = Address(state.tenant, state.run, noun, tuple(tokens))
     ballot = ballot_in(address)

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from contracts.v1.ballots import ballot_of
 from contracts.v1.journal import ModelCalled
 from contracts.v1.runs import CancelRequested, RunClosed, RunRequested, Spent
-from workers.gateway.views.ends import RunState
+from workers.gateway.views.calls import NANOS
+from workers.gateway.views.ends import RunState, end_of
 from workers.gateway.views.facts import Seen, View, task_of
 
-NANOS = 10**9
 LONGEST_IDEA = 200
 """Characters of an idea in a row."""
 
@@ -181,14 +181,14 @@ def _row(tenant: str, run: str, row: RowFacts, now: datetime | None) -> RunRow:
 def _state(row: RowFacts) -> RunState:
     end = row.own.get("run.closed")
     if end is not None:
-        return end.message.status if isinstance(end.message, RunClosed) else "failed"
+        return end_of(end).status
     return "cancelling" if "run.cancel" in row.own else "running"
 
 
 def _reason(row: RowFacts) -> str:
     end, cancel = row.own.get("run.closed"), row.own.get("run.cancel")
     if end is not None:
-        return end.message.reason if isinstance(end.message, RunClosed) else f"run.closed is spoiled: {end.spoiled}"
+        return end_of(end).reason
     return cancel.message.reason if cancel and isinstance(cancel.message, CancelRequested) else ""
 
 

@@ -26,7 +26,6 @@ from workers.gateway.views.facts import Facts, RunFacts, task_of
 
 _AGAIN = re.compile(r"(.+)-[ORS]\d+")
 
-
 Needs = tuple[str, ...]
 """The tasks whose results a task needs."""
 

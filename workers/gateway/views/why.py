@@ -27,7 +27,6 @@ from workers.gateway.views.shape import shape_of
 Content = frozenset[tuple[str, str]]
 """Files as (path, SHA-256)."""
 
-
 DECIDING = ("ballot.", "decision.", "approval.")
 
 
@@ -46,9 +45,7 @@ class Known:
 def files_of(state: RunFacts) -> tuple[FileView, ...]:
     """The files as they are now; made anew only when something came that they follow from."""
     shape, seen = shape_of(state), state.derived("outcomes", (state.shape,), lambda: _looked_at(state))
-    decided = tuple(
-        fact for name, fact in state.names.items() if name.startswith(("ballot.", "decision.", "approval."))
-    )
+    decided = tuple(fact for name, fact in state.names.items() if name.startswith(DECIDING))
     return state.derived("files", (shape.planned, shape.chosen, *seen, *decided), lambda: _files(state))
 
 
