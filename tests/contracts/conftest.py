@@ -8,6 +8,8 @@ import pytest
 from contracts.codec import MESSAGES
 from contracts.schema_files import kind_of
 
+pytest.register_assert_rewrite("tests.contracts.hostile")
+
 GOLDEN = Path(__file__).parent / "golden"
 
 
