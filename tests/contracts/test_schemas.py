@@ -41,8 +41,8 @@ def test_a_schema_is_sound_has_no_address_and_says_the_subject(cls):
 @pytest.mark.parametrize("cls", PUBLISHED, ids=kind_of)
 def test_a_golden_payload_fits_its_schema_with_or_without_what_the_subject_says(goldens, cls):
     _, payload = goldens[f"v1/{kind_of(cls)}"]
-    validator(cls).validate(payload)
-    validator(cls).validate({field: value for field, value in payload.items() if field not in identity_of(cls)})
+    short = {field: value for field, value in payload.items() if field not in identity_of(cls)}
+    assert [fault.message for one in (payload, short) for fault in validator(cls).iter_errors(one)] == []
 
 
 @pytest.mark.parametrize("cls", PUBLISHED, ids=kind_of)
