@@ -39,10 +39,16 @@ def test_a_file_names_who_is_told_of_what(tmp_path):
     settings = load(tmp_path / "n.yaml")
     assert [type(each) for each in settings.endpoints] == [WebhookEndpoint, SlackEndpoint, EmailEndpoint]
     assert settings.public_url == "https://flotilla.example.org"
-    assert [each.name for each in settings.told("acme", "release")] == ["ops", "team", "leads"]
-    assert [each.name for each in settings.told("acme", "design")] == ["ops", "leads"]
-    assert [each.name for each in settings.told("gamma", "release")] == ["team"]
-    assert settings.told("gamma", "design") == ()
+    wanting = {
+        gate: [each.name for each in settings.endpoints if each.wants(*gate)]
+        for gate in (("acme", "release"), ("acme", "design"), ("gamma", "release"), ("gamma", "design"))
+    }
+    assert wanting == {
+        ("acme", "release"): ["ops", "team", "leads"],
+        ("acme", "design"): ["ops", "leads"],
+        ("gamma", "release"): ["team"],
+        ("gamma", "design"): [],
+    }
     assert [str(network) for network in settings.allowed] == ["10.1.2.0/24", "fd00:1::/64"]
 
 

@@ -152,10 +152,6 @@ class Notifications(Strict):
         """The allow-list as networks."""
         return networks_of(self.allow)
 
-    def told(self, tenant: str, gate: str) -> tuple[WebhookEndpoint | SlackEndpoint | EmailEndpoint, ...]:
-        """The endpoints that are told of a gate, in the file's order."""
-        return tuple(each for each in self.endpoints if each.wants(tenant, gate))
-
 
 def _checked(url: "str | Source") -> "str | Source":
     if isinstance(url, str):
