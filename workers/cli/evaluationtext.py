@@ -6,7 +6,7 @@ from typing import Any
 from contracts.v1.runs import Spent
 from workers.cli.ballottext import BLOCK, PLAIN_BLOCK, Page
 from workers.cli.experimenttext import METRICS
-from workers.cli.figures import ELLIPSIS, count, dollars, plain
+from workers.cli.figures import ELLIPSIS, count, dollars, plain, visible
 from workers.cli.modeltable import hanging
 from workers.prompt_lab.report import CaseDone, Done, Report, VersionReport
 
@@ -103,7 +103,7 @@ def _differences(report: Report, page: Page, whole: str) -> Iterator[str]:
         yield from hanging(f"{plain(case.case)}: from {first} to {done.version}", page.width, 2)
         lines = [line for line in done.diff.split("\n") if not line.startswith(("--- ", "+++ "))]
         for line in lines[:MOST_LINES]:
-            yield _cut(f"  {_visible(line)}", page)
+            yield _cut(f"  {visible(line)}".replace("\t", " "), page)
         if len(lines) > MOST_LINES:
             yield f"  and {count(len(lines) - MOST_LINES, 'more line')}"
     if len(differing) > MOST_CASES or whole:
@@ -115,11 +115,6 @@ def _differences(report: Report, page: Page, whole: str) -> Iterator[str]:
 def _says_something(diff: str) -> bool:
     """Whether there is an output to compare: where none came, all that differs is known from above."""
     return any(line.startswith("+") and line[1:].strip() and not line.startswith("+++ ") for line in diff.split("\n"))
-
-
-def _visible(line: str) -> str:
-    """What models wrote must not steer the terminal."""
-    return "".join(char if char.isprintable() else " " if char == "\t" else f"\\x{ord(char):02x}" for char in line)
 
 
 def _cut(text: str, page: Page) -> str:

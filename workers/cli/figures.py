@@ -34,6 +34,11 @@ def plain(text: str) -> str:
     return " ".join("".join(char if char.isprintable() else " " for char in text).split())
 
 
+def visible(line: str) -> str:
+    """A line as it is, with its blanks and tabs; other control characters are written out as `\\x1b`."""
+    return "".join(char if char.isprintable() or char == "\t" else f"\\x{ord(char):02x}" for char in line)
+
+
 def short(text: str, width: int = 100) -> str:
     """Plain text cut to `width` characters, with an ellipsis where something was left out."""
     clean = plain(text)

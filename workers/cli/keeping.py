@@ -10,6 +10,7 @@ from pydantic_core import to_jsonable_python
 
 from contracts.codec import described
 from contracts.v1.prompts import ExampleDropped, ExampleKept, Metric, PromptFact
+from workers.cli.ballottext import page_of
 from workers.cli.complaints import Misused
 from workers.cli.figures import count, plain, short
 from workers.cli.modeltable import hanging
@@ -158,9 +159,9 @@ async def list_all(outside: Outside, name: str, json: bool, nats: str) -> None:
     if not examples:
         note(f"{name} has no examples yet; `flotilla prompts examples add {name} RUN/TASK` keeps one")
     like = prompt.examples.like if prompt and prompt.examples else ""
-    console = outside.console()
+    width = page_of(outside.console()).width
     for one in examples:
-        for line in hanging(_line(one, like), console.width if console.is_terminal else None, 14):
+        for line in hanging(_line(one, like), width, 14):
             say(line)
 
 

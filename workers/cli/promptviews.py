@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from difflib import unified_diff
 from pathlib import Path
 
+from workers.cli.ballottext import page_of
 from workers.cli.complaints import Misused
+from workers.cli.figures import visible
 from workers.cli.outside import Outside, note, say
 from workers.cli.prompthistory import entry_as_json, timeline
 from workers.cli.promptstores import Known, checked_name, known_prompts, prompts_of
@@ -26,7 +28,7 @@ async def list_all(outside: Outside, json: bool, nats: str, only_files: bool) ->
         for row in rows:
             say(jsonlib.dumps(as_json(row)))
         return
-    for line in listed(rows, _width(outside)):
+    for line in listed(rows, page_of(outside.console()).width):
         say(line)
     for name in without:
         note(f"{name} has versions, but none is live and no file is here")
@@ -56,7 +58,7 @@ async def show_one(outside: Outside, typed: str, json: bool, nats: str, only_fil
     if json:
         say(jsonlib.dumps(as_json(row) | contents_as_json(row)))
         return
-    for line in shown(row, _width(outside)):
+    for line in shown(row, page_of(outside.console()).width):
         say(line)
 
 
@@ -99,7 +101,7 @@ async def compare(outside: Outside, name: str, one: str, other: str, json: bool,
         say(jsonlib.dumps(entry))
         return
     for line in changes:
-        say("".join(char if char.isprintable() or char == "\t" else f"\\x{ord(char):02x}" for char in line))
+        say(visible(line))
     for side in (old, new):
         if side.why:
             note(f"{side.why}; a fleet would not start with this file")
@@ -150,12 +152,7 @@ async def show_history(outside: Outside, name: str, json: bool, nats: str) -> No
         return
     if not history.timeline:
         note(f"nobody has touched {name}: the file that ships is live")
-    for line in timeline(history, _width(outside)):
+    for line in timeline(history, page_of(outside.console()).width):
         say(line)
     for line in spoiled:
         note(f"can't be read: {line}")
-
-
-def _width(outside: Outside) -> int | None:
-    console = outside.console()
-    return console.width if console.is_terminal else None
