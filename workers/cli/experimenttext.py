@@ -10,6 +10,7 @@ from workers.cli.durations import as_typed
 from workers.cli.evidencecurve import drawn
 from workers.cli.figures import count, plain, seconds
 from workers.cli.modeltable import hanging
+from workers.gateway.pictures.arms import tasks_of
 from workers.prompting.evidence_curves import MICRO, curves_of
 from workers.prompting.verdicts import because_of, ended_as
 
@@ -54,7 +55,7 @@ class Standing(NamedTuple):
     @property
     def outcomes(self) -> int:
         """Outcomes of both arms."""
-        return _tasks(self.live) + _tasks(self.candidate)
+        return tasks_of(self.live) + tasks_of(self.candidate)
 
     @classmethod
     def over(
@@ -136,12 +137,12 @@ def arms(standing: Standing, page: Page) -> Iterator[str]:
     block = BLOCK if page.unicode else PLAIN_BLOCK
     if page.width is not None and len(head) > page.width:
         for arm, version, done in rows:
-            text = f"{arm} {version}: {done.won:,} of {_tasks(done):,} won ({_rate(done)}), {done.missing:,} missing"
+            text = f"{arm} {version}: {done.won:,} of {tasks_of(done):,} won ({_rate(done)}), {done.missing:,} missing"
             yield from hanging(text, page.width, 2)
         return
     yield head
     for arm, version, done in rows:
-        tasks = _tasks(done)
+        tasks = tasks_of(done)
         bar = block * round(room * done.won / tasks) if tasks and room >= NARROWEST_BAR else ""
         figures = f"{tasks:>5}  {done.won:>5}  {done.lost:>5}  {done.missing:>7}  {_rate(done):>5}"
         yield f"{arm:<9}  {version:<12}  {figures} {bar}".rstrip()
@@ -190,15 +191,11 @@ def _cells(row: Standing) -> tuple[str, ...]:
 
 
 def _of(done: ArmCount) -> str:
-    return f"{_rate(done)} of {_tasks(done):,}" if _tasks(done) else "-"
-
-
-def _tasks(done: ArmCount) -> int:
-    return done.won + done.lost + done.missing
+    return f"{_rate(done)} of {tasks_of(done):,}" if tasks_of(done) else "-"
 
 
 def _rate(done: ArmCount) -> str:
-    tasks = _tasks(done)
+    tasks = tasks_of(done)
     return f"{100 * done.won / tasks:.0f} %" if tasks else "-"
 
 

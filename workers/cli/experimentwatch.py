@@ -13,6 +13,7 @@ from workers.cli.ballottext import Page, page_of
 from workers.cli.complaints import INTERRUPTED
 from workers.cli.experimenttext import Standing, as_json, end_in_words, kept_up, shown
 from workers.cli.outside import Outside, say
+from workers.gateway.pictures.arms import tasks_of
 from workers.prompting.evidence_curves import curves_of, odds
 
 LOOK_S = 1.0
@@ -75,7 +76,7 @@ async def _changes(outside: Outside, look: Look) -> AsyncGenerator[Standing, Non
 def line(standing: Standing) -> str:
     """How it stands on one line."""
     arms = (("live", standing.live), ("candidate", standing.candidate))
-    counts = ", ".join(f"{name} {done.won} of {done.won + done.lost + done.missing}" for name, done in arms)
+    counts = ", ".join(f"{name} {done.won} of {tasks_of(done)}" for name, done in arms)
     found = ", ".join(f"{curve.name} {odds(curve.now)}" for curve in curves_of(standing.started, standing.curve))
     end = "" if standing.verdict == "running" else f"; {end_in_words(standing)}"
     return f"{standing.outcomes:>6} outcomes  {counts}  {found}{end}"

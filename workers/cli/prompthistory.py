@@ -15,6 +15,7 @@ from contracts.v1.prompts import (
 )
 from workers.cli.figures import plain
 from workers.cli.modeltable import hanging
+from workers.gateway.pictures.arms import tasks_of
 from workers.prompting.evidence_curves import odds
 from workers.prompting.template_history import Entry, TemplateHistory, Unread
 
@@ -86,7 +87,7 @@ def _is_told(fact: PromptFact, reason: str, history: TemplateHistory) -> bool:
 def counted(arm: ArmCount) -> str:
     """`40 of 43 won`; what never came counts as failed."""
     missing = f" ({arm.missing} without an outcome)" if arm.missing else ""
-    return f"{arm.won} of {arm.won + arm.lost + arm.missing} won{missing}"
+    return f"{arm.won} of {tasks_of(arm)} won{missing}"
 
 
 def entry_as_json(entry: Entry) -> dict[str, Any]:
