@@ -17,7 +17,7 @@ from contracts.codec import encode
 from contracts.message import Message
 from contracts.subjects import run_filter, subject_of
 from workers.runtime.artifacts import ObjectStoreArtifacts
-from workers.runtime.direct_get import READ_TIMEOUT_S, DirectGets
+from workers.runtime.direct_get import PAGE, READ_TIMEOUT_S, DirectGets
 from workers.runtime.errors import BusUnavailable
 from workers.runtime.ports import Artifacts, Log, Said, Stored
 from workers.runtime.publish import Publisher
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from workers.prompting.templates import Prompts
     from workers.runtime.prompt_store import PromptStore
 
-PAGE = 1_000
 FOLLOW_HEARTBEAT_S = 1.0
 """A follower whose broker was killed starts anew after two to four of these."""
 
@@ -79,13 +78,7 @@ class JetStreamLog(Log):
 
     async def scan(self, subjects: str, after: int = 0) -> list[Stored]:
         """All messages under a wildcard with a sequence above `after`, in order."""
-        found: list[Stored] = []
-        while True:
-            page, more = await self._gets.ask({"batch": PAGE, "seq": after + 1, "next_by_subj": subjects})
-            found += page
-            if not more or not page:
-                return found
-            after = page[-1].sequence
+        return await self._gets.scan(subjects, after)
 
     async def before(self, subjects: str, at: datetime) -> int | None:
         """The sequence below the first message under a wildcard that was stored then or later; None without one."""

@@ -19,6 +19,7 @@ from workers.runtime.losses import on_loss
 from workers.runtime.ports import Stored
 from workers.runtime.trace_ids import header_in
 
+PAGE = 1_000
 READ_TIMEOUT_S = 5.0
 Page = tuple[list[Stored], bool]
 """Messages in order, and whether more is pending behind them."""
@@ -67,6 +68,16 @@ class DirectGets:
         finally:
             late.cancel()
             self._open.pop(number, None)
+
+    async def scan(self, subjects: str, after: int = 0) -> list[Stored]:
+        """All messages under a wildcard with a sequence above `after`, in order; raises as `ask` does."""
+        found: list[Stored] = []
+        while True:
+            page, more = await self.ask({"batch": PAGE, "seq": after + 1, "next_by_subj": subjects})
+            found += page
+            if not more or not page:
+                return found
+            after = page[-1].sequence
 
     @property
     def _failed(self) -> str:

@@ -25,7 +25,6 @@ from workers.runtime.topology import PROMPTS, prompts_said
 NOUNS = ("version", "label", "experiment", "share", "verdict", "example", "dropped", "improvement", "revision")
 """What a store keeps. Outcomes are many, and only those who weigh them read them."""
 
-PAGE = 1_000
 STALE_S = 10.0
 
 _logger = structlog.get_logger(__name__)
@@ -89,13 +88,7 @@ class PromptStore:
 
     async def scan(self, subjects: str, after: int = 0) -> list[Stored]:
         """All messages of the stream under a wildcard with a sequence above `after`, in order."""
-        found: list[Stored] = []
-        while True:
-            page, more = await self._gets.ask({"batch": PAGE, "seq": after + 1, "next_by_subj": subjects})
-            found += page
-            if not more or not page:
-                return found
-            after = page[-1].sequence
+        return await self._gets.scan(subjects, after)
 
     async def _tell(self, msg: Msg) -> None:
         """Something was stored. What comes while it is read is read right after."""
