@@ -17,7 +17,7 @@ BYTES = st.binary(max_size=400)
 @settings(max_examples=600, deadline=None)
 @given(BYTES, BYTES, st.integers(1, 3), st.booleans())
 def test_every_history_ends_in_one_close_and_breaks_no_rule_on_the_way(world, script, schedule, replicas, own):
-    world.World(script, schedule, replicas, own, racing=True).close()
+    assert world.World(script, schedule, replicas, own, racing=True).close()
 
 
 @settings(max_examples=600, deadline=None)
