@@ -23,6 +23,7 @@ from workers.gateway.notify.schedule import Tried
 
 MOST_SUBJECT = 150
 TIMEOUT_S = 20.0
+LINKS_ARE_YOURS = "Each link works once and is meant for you; please don't pass this message on."
 _ADDRESS = re.compile(
     r"(?=.{3,254}$)[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]{1,64}){0,10}"
     r"@[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?){0,10}"
@@ -105,17 +106,18 @@ def _refused(error: smtplib.SMTPException, relay: Relay) -> Tried:
 
 def _plain(notice: Notice) -> str:
     answers = [f"{choice.label}: {choice.link.get_secret_value()}" for choice in notice.choices]
-    last = ["Each link works once and is meant for you; please don't pass this message on."] if answers else []
+    last = [LINKS_ARE_YOURS] if answers else []
     return "\n\n".join([notice.title, about(notice), notice.question, f"Open: {notice.page}", *answers, *last]) + "\n"
 
 
 def _html(notice: Notice) -> str:
     links = [("Open", notice.page), *((choice.label, choice.link.get_secret_value()) for choice in notice.choices)]
     listed = "".join(f'<li><a href="{escape(url)}">{escape(label)}</a></li>' for label, url in links)
+    last = f"<p>{LINKS_ARE_YOURS}</p>" if notice.choices else ""
     return (
         f'<!doctype html><html lang="en"><body><h1>{escape(notice.title)}</h1><p>{escape(about(notice))}</p>'
         f'<p style="white-space: pre-wrap">{escape(notice.question)}</p><ul>{listed}</ul>'
-        "<p>Each link works once and is meant for you; please don't pass this message on.</p></body></html>\n"
+        f"{last}</body></html>\n"
     )
 
 
