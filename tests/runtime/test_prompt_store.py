@@ -19,6 +19,7 @@ from workers.runtime import topology
 from workers.runtime.bus import connect
 from workers.runtime.embedded import EmbeddedNats
 from workers.runtime.errors import BusUnavailable
+from workers.runtime.ports import Said
 from workers.runtime.prompt_store import PromptStore
 from workers.runtime.task_prompts import ChosenPrompts
 
@@ -289,3 +290,21 @@ def test_a_store_knows_files_before_it_is_started(prompts, named):
     store = PromptStore(None, None, prompts, "flotilla")
     assert store.live(named) is prompts.named(named)
     assert store.names() == tuple(sorted(prompt.name for prompt in prompts))
+
+
+class Lagging:
+    """A log whose names are taken by what nobody can read yet."""
+
+    async def say(self, message):
+        return Said(0, news=False)
+
+    async def find(self, subject):
+        return None
+
+
+async def test_a_choice_that_is_taken_and_can_not_be_read_yet_is_waited_for(bus, prompts, named):
+    async with opened(bus, prompts) as store:
+        await live(store, named, await pushed(store, named))
+        asked = ChosenPrompts(task(fresh_run()), store, Lagging(), "flotilla", again=False)
+        with pytest.raises(BusUnavailable, match="can't be read yet"):
+            await asked.given(named, {"topic": "rain"})

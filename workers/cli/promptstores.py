@@ -125,7 +125,7 @@ async def agreed(
         except PromptConflict as error:
             raise Misused(str(error)) from None
         _check_size(facts)
-        if await _are_said(store, facts):
+        if await store.say_all(facts):
             return [_held(store, fact) for fact in facts]
     raise Complaint(f"somebody else keeps changing {name}; see `flotilla prompts history {name}` and try again")
 
@@ -149,14 +149,6 @@ def _check_size(facts: Sequence[PromptFact]) -> None:
     for fact in facts:
         if (size := len(encode_prompt(fact))) > MAX_PAYLOAD_BYTES:
             raise Misused(f"that has {size:,} bytes as a message, and the bus takes {MAX_PAYLOAD_BYTES:,}; shorten it")
-
-
-async def _are_said(store: PromptStore, facts: Sequence[PromptFact]) -> bool:
-    """Whether the stream has all of these facts now. One may be no news because an answer of the broker was lost."""
-    for fact in facts:
-        if not await store.say(fact) and all(entry.kept.fact != fact for entry in store.of(fact.template).timeline):
-            return False
-    return True
 
 
 def _held(store: PromptStore, fact: PromptFact) -> Entry:

@@ -25,6 +25,7 @@ from workers.prompting.errors import UnknownPrompt
 from workers.prompting.examples import chosen
 from workers.prompting.history import TemplateHistory
 from workers.prompting.templates import Prompt, Prompts
+from workers.runtime.errors import BusUnavailable
 from workers.runtime.ports import Log, Stored
 from workers.runtime.prompt_store import PromptStore
 
@@ -113,7 +114,7 @@ class ChosenPrompts:
             _logger.warning("prompt_version_unknown", prompt=template, version=version, task=self._task.task)
             prompt = self._store.live(template)
         if prompt is None:
-            raise UnknownPrompt(f"prompt {template} has no live version; push one and label it live")
+            raise _not_live(template)
         return prompt
 
     async def _said(self, template: str, history: TemplateHistory, inputs: Mapping[str, Any]) -> PromptChosen:
@@ -125,14 +126,16 @@ class ChosenPrompts:
         if (await self._log.say(fact)).news:
             return fact
         stored = await self._log.find(subject)
-        return (self._read(stored, template) if stored else None) or fact
+        if stored is None:
+            raise BusUnavailable(f"{subject} is taken, but can't be read yet")
+        return self._read(stored, template) or fact
 
     async def _fact(self, template: str, history: TemplateHistory, inputs: Mapping[str, Any]) -> PromptChosen:
         task, choice = self._task, await self._choice(template, history)
+        if not choice.digest:
+            raise _not_live(template)
         prompt = self._store.prompt(template, choice.digest)
         shown = _examples(prompt, history.examples.values(), inputs, (task.tenant, task.run)) if prompt else ()
-        if not choice.digest:
-            raise UnknownPrompt(f"prompt {template} has no live version; push one and label it live")
         return PromptChosen(
             tenant=task.tenant,
             run=task.run,
@@ -203,6 +206,10 @@ class ChosenPrompts:
     def _call(self, attempt: int, n: int) -> str:
         task = self._task
         return Address(task.tenant, task.run, "llm", (task.task, str(attempt), str(n))).subject(self._prefix)
+
+
+def _not_live(template: str) -> UnknownPrompt:
+    return UnknownPrompt(f"prompt {template} has no live version; push one and label it live")
 
 
 def _examples(
