@@ -177,6 +177,11 @@ class Evidence(Value):
     files_digest: Sha256
     junit: Sha256 | None = None
 
+    @property
+    def is_green(self) -> bool:
+        """Tests ran and none was red; a bare `passed` beside a red test, or without any test, is not believed."""
+        return self.passed and self.failed == 0 and self.tests > 0
+
 
 class Finding(Value):
     """What a reviewer found. A `blocking` finding causes a repair."""

@@ -6,6 +6,7 @@ import pytest
 
 from contracts.v1 import plans
 from contracts.v1.failures import TaskFailed
+from contracts.v1.projects import Evidence
 from workers.orchestrator import ballots, decider, designing, outcomes, pipeline, product
 from workers.orchestrator.decider import Decision
 from workers.orchestrator.run import Run, fold
@@ -89,7 +90,7 @@ FAULTS = {
     "spoiled results are not noticed": (Run, "names", lambda run, task: [task]),
     "results of the wrong kind count": (pipeline, "is_done", lambda run, step: run.has_result(step.name)),
     "a wrong kind in an own plan counts": (decider, "is_done", lambda run, step: run.has_result(step.name)),
-    "red counts as green": (product, "is_green", lambda evidence: True),
+    "red counts as green": (Evidence, "is_green", property(lambda evidence: True)),
     "colliding names are let through": (designing, "collisions", lambda steps, design: ()),
     "names are cut too late": (plans, "LONGEST_NAME", 64),
     "a cancel is ignored": (Run, "cancel_wanted", None),

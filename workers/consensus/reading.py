@@ -38,7 +38,7 @@ def why_not(option: Option) -> str:
     if not option.eligible:
         return "it is not eligible"
     seen = option.evidence
-    if seen is None or (seen.passed and seen.failed == 0 and seen.tests > 0):
+    if seen is None or seen.is_green:
         return ""
     return "its tests are red" if seen.tests > 0 else "no tests of it were run"
 

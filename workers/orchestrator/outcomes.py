@@ -13,7 +13,6 @@ from workers.orchestrator.ballots import Settled
 from workers.orchestrator.designing import REVISE
 from workers.orchestrator.endings import OPENED_BY
 from workers.orchestrator.releasing import release_ballot
-from workers.orchestrator.rounds import is_green
 from workers.orchestrator.run import Run
 
 
@@ -30,7 +29,7 @@ def _of_design(run: Run, ballot: str) -> Iterator[OutcomeSeen]:
         return
     if not isinstance(ballots.settled(run, ballot), Settled):
         return
-    right, stood = is_green(verified.evidence), _stood(decision, str(decision.option))
+    right, stood = verified.evidence.is_green, _stood(decision, str(decision.option))
     yield OutcomeSeen(
         tenant=run.tenant,
         run=run.run,

@@ -24,7 +24,7 @@ from workers.orchestrator.ballots import Settled, WantedBallot
 from workers.orchestrator.endings import Ending
 from workers.orchestrator.policy import Policy
 from workers.orchestrator.releasing import REPAIR, rejections, release_ballot, release_question
-from workers.orchestrator.rounds import is_green, round_before
+from workers.orchestrator.rounds import round_before
 from workers.orchestrator.run import Run
 from workers.orchestrator.steps import Step, files_after
 
@@ -74,7 +74,7 @@ class Product:
 
     def _judged(self, n: int, writers: list[str], evidence: Evidence) -> Wrong | Next:
         """What is wrong in a round that was verified; else how it goes on."""
-        if not is_green(evidence):
+        if not evidence.is_green:
             return self._wrong(evidence, (), f"verify-{n}", "the tests were red")
         reviewed = self.run.result(f"review-{n}", ProjectReviewed)
         if reviewed is None:

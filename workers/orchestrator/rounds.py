@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from contracts.v1.projects import Evidence
 from contracts.v1.tasks import Outcome
 from workers.orchestrator.run import Run
 
@@ -23,8 +22,3 @@ def round_before(run: Run, writers: Sequence[str], n: int) -> int | None:
 def _files(run: Run, tasks: Sequence[str]) -> Files:
     outcomes = (run.result(task, Outcome) for task in tasks)
     return frozenset({file.path: file.sha256 for outcome in outcomes if outcome for file in outcome.files}.items())
-
-
-def is_green(evidence: Evidence) -> bool:
-    """Tests ran and none was red; a bare `passed` beside a red test, or without any test, is not believed."""
-    return evidence.passed and evidence.failed == 0 and evidence.tests > 0

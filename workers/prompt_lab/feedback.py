@@ -15,7 +15,7 @@ from contracts.v1.ballots import BallotOpened, DecisionMade
 from contracts.v1.failures import TaskFailed
 from contracts.v1.journal import ModelCalled
 from contracts.v1.tasks import CastVote, Outcome, ProjectReviewed, ProjectVerified
-from workers.prompt_lab.outcomes import Facts, calls_of, is_green
+from workers.prompt_lab.outcomes import Facts, calls_of
 from workers.prompting.thinking import NoReasoning, without_reasoning
 from workers.runtime.replies import CUT_OFF, faults_of, unfenced
 
@@ -96,7 +96,7 @@ def _of_project(facts: Facts, task: str) -> Iterator[str]:
         return
     later = [fact for _, fact in facts[done + 1 :]]
     verified = next((fact for fact in later if isinstance(fact, ProjectVerified)), None)
-    if verified is not None and not is_green(verified.evidence):
+    if verified is not None and not verified.evidence.is_green:
         seen = verified.evidence
         yield from (f"the test {one.case} failed: {one.message}" for one in seen.failures)
         if not seen.failures:

@@ -20,7 +20,6 @@ from contracts.message import Message
 from contracts.subjects import PREFIX
 from contracts.v1.failures import TaskFailed
 from contracts.v1.journal import Call, ModelCalled
-from contracts.v1.projects import Evidence
 from contracts.v1.prompts import Metric, PromptChosen
 from contracts.v1.runs import RunClosed, RunRequested
 from contracts.v1.tasks import Outcome, ProjectVerified, RepairProject, Task
@@ -100,7 +99,7 @@ def _tests_green(facts: Facts, chosen: PromptChosen) -> tuple[bool | None, str]:
     if verified is None:
         return None, "no tests were run"
     seen = verified.evidence
-    if is_green(seen):
+    if seen.is_green:
         return True, f"{seen.tests} tests passed at their first run"
     return False, f"{seen.failed} of {seen.tests} tests failed at their first run {seen.reason}".rstrip()
 
@@ -125,11 +124,6 @@ _WON: Mapping[Metric, Callable[[Facts, PromptChosen], tuple[bool | None, str]]] 
     "no_repairs": _no_repairs,
     "votes_won": _votes_won,
 }
-
-
-def is_green(evidence: Evidence) -> bool:
-    """Tests ran and none was red; a bare `passed` beside a red test, or without any test, is not believed."""
-    return evidence.passed and evidence.failed == 0 and evidence.tests > 0
 
 
 def _of_task(facts: Facts, task: str) -> tuple[int | None, int | None]:

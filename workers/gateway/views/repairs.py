@@ -48,7 +48,7 @@ def repair_of(state: RunFacts, writing: Writing, verified: list[Seen], reviewed:
 def _repair(state: RunFacts, writing: Writing, verified: list[Seen], reviewed: list[Seen]) -> RepairView:
     asked = writing.command if isinstance(writing.command, RepairProject) else None
     seen = asked.evidence if asked else None
-    red = seen if seen and not (seen.passed and seen.failed == 0 and seen.tests > 0) else None
+    red = seen if seen and not seen.is_green else None
     findings = asked.findings if asked else ()
     diagnosis = writing.outcome.diagnosis if isinstance(writing.outcome, ProjectRepaired) else ""
     failures = red.failures[:MOST_FAILURES] if red else ()
