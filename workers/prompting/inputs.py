@@ -11,7 +11,7 @@ missing: the `duration_s` of evidence, and of an option all but its name; its `f
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
@@ -129,5 +129,5 @@ def _contract(stated: Any) -> Contract:
     return Contract(text, many, nullable)
 
 
-def _kind_of(value: Any) -> Literal["null"] | str:
+def _kind_of(value: Any) -> str:
     return "null" if value is None else type(value).__name__
